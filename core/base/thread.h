@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/** @file
+ * Starting an OS thread of the library: named, and without the application's signals.
+ */
+#ifndef TP_BASE_THREAD_H
+#define TP_BASE_THREAD_H
+
+#include <pthread.h>
+
+/** Starts a thread whose name (at most 15 bytes) `top -H` shows, and which receives no signal but those of its own faults.
+ *  Returns 0 or an errno value. */
+int tp__thread_start(pthread_t *thread, const char *name, void *(*run)(void *argument), void *argument);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/** @file
+ * The version of the headers that a program is compiled with.
+ */
+#ifndef TASKPOOL_VERSION_H
+#define TASKPOOL_VERSION_H
+
+#define TP_VERSION_MAJOR 0
+#define TP_VERSION_MINOR 1
+#define TP_VERSION_PATCH 0
+#define TP_VERSION "0.1.0"
+
+#endif

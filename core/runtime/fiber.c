@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* Fibers: switching, and what runs on them.
+ *
+ * Design notes. A fiber that was used stays inside its entry function when its task has ended, and waits on its free stack
+ * for the next task: starting one is a plain switch. A raise jumps to the base, which the entry function set once.
+ */
+#include "base/error.h"
+#include "closure/payload.h"
+#include "runtime/executor.h"
+#include "runtime/fiber_switch.h"
+#include "runtime/loop.h"
+#include "runtime/overflow.h"
+#include "runtime/raise.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What the monitor sees of this worker: that something else runs now, and what. */
+static void note_turn(struct tp__loop *loop, struct tp__fiber *now, bool starts)
+{
+    struct tp__worker *worker = loop->worker;
+    if (!worker)
+        return;
+    const uint64_t turn = atomic_load_explicit(&worker->turns, memory_order_relaxed) + 1;
+    if (starts)
+        now->start_turn = turn;
+    atomic_store_explicit(&worker->turns, turn, memory_order_relaxed);
+    atomic_store_explicit(&worker->started, now->start_turn, memory_order_relaxed);
+    atomic_store_explicit(&worker->running, now->task ? now->task->definition : NULL, memory_order_relaxed);
+}
+
+static void make_current(struct tp__fiber *fiber)
+{
+    fiber->loop->current = fiber;
+    tp__context_of_task = fiber->stack_base ? &fiber->context : NULL;
+}
+
+void tp__fiber_switch(struct tp__fiber *from, struct tp__fiber *to)
+{
+    const int saved_errno = errno;
+    if (tp__unlikely(!tp__stack_is_intact(from)))
+        tp__overflow_report(from);
+    make_current(to);
+    tp__sanitizer_leave(&from->sanitizer, &to->sanitizer);
+    const struct tp__transfer transfer = jump_fcontext(to->machine, from);
+    struct tp__fiber *left = transfer.data;
+    left->machine = transfer.from;
+    tp__sanitizer_arrive(&from->sanitizer, &left->sanitizer);
+    note_turn(from->loop, from, false);
+    errno = saved_errno;
+}
+
+/* Copies the result out of what the task owns. Returns the error, NULL if there is none. */
+static struct tp__error_record *keep_result(struct tp_promise *task)
+{
+    const tp_task_definition *definition = task->definition;
+    if (!tp__kind_is_counted(definition->result_kind))
+        return NULL;
+    unsigned char copy[64];
+    void *result = tp__promise_result(task);
+    if (tp__value_copy(definition->result_kind, definition->result_size, copy, result) != TP_OK)
+        return tp__error_retain(tp__context_of_task->error);
+    memcpy(result, copy, definition->result_size);
+    return NULL;
+}
+
+/* The rest of a task that raised an error, failed somewhere, owns something or deferred something. */
+static __attribute__((noinline)) struct tp__error_record *end_slowly(struct tp__fiber *fiber)
+{
+    struct tp_promise *task = fiber->task;
+    tp__run_defers(fiber); /* may raise: then this function begins anew, with the defers that are left */
+    struct tp__error_record *error = fiber->raised;
+    fiber->raised = NULL;
+    if (!task->definition->plain) {
+        if (!error)
+            error = keep_result(task);
+        tp__owned_free(&fiber->context);
+        tp__captures_drop(task->definition, task->payload);
+    } else {
+        tp__owned_free(&fiber->context);
+    }
+    tp__error_release(fiber->context.error);
+    return error;
+}
+
+/* Ends the task of the fiber. Returns the waiter that started it, if it is to go on now. */
+static struct tp__fiber *end_task(struct tp__fiber *fiber)
+{
+    struct tp_promise *task = fiber->task;
+    struct tp__error_record *error = NULL;
+    if (tp__unlikely(fiber->defers || fiber->raised || fiber->context.error || fiber->context.owned ||
+                     !task->definition->plain))
+        error = end_slowly(fiber);
+    if (tp__unlikely(!tp__stack_is_intact(fiber)))
+        tp__overflow_report(fiber);
+    fiber->context = (struct tp__context){0};
+    struct tp__fiber *waiter = fiber->return_to;
+    fiber->return_to = NULL;
+    fiber->task = NULL;
+    task->fiber = NULL;
+    fiber->loop->live--;
+    return tp__promise_resolve(task, error, waiter);
+}
+
+static void run_task(struct tp__fiber *fiber)
+{
+    struct tp_promise *task = fiber->task;
+    note_turn(fiber->loop, fiber, true);
+    if (tp__unlikely(task->extra != NULL))
+        fiber->context.async_target = task->extra->async_target;
+    task->definition->call(task->payload, tp__promise_result(task));
+}
+
+static void entry(struct tp__transfer transfer)
+{
+    struct tp__fiber *left = transfer.data;
+    struct tp__loop *const loop = left->loop;
+    struct tp__fiber *const fiber = loop->current;
+    left->machine = transfer.from;
+    tp__sanitizer_arrive(&fiber->sanitizer, &left->sanitizer);
+#if defined(__x86_64__)
+    __asm__ volatile(".cfi_undefined rip"); /* debuggers and unwinders stop here: nobody called this function */
+#else
+    __asm__ volatile(".cfi_undefined x30");
+#endif
+    jmp_buf base;
+    fiber->base = &base;
+    if (_setjmp(base) == 0)
+        run_task(fiber);
+    for (;;) {
+        tp__loop_next_task(loop, fiber, end_task(fiber));
+        run_task(fiber);
+    }
+}
+
+void tp__fiber_init(struct tp__fiber *fiber, struct tp__loop *loop)
+{
+    fiber->loop = loop;
+    tp__sanitizer_stack_init(&fiber->sanitizer, fiber->stack_base,
+                             (size_t)((char *)fiber - fiber->stack_base));
+    char *top = (char *)fiber;
+    fiber->machine = make_fcontext(top, (size_t)(top - fiber->stack_base), entry);
+}

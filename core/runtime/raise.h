@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/** @file
+ * How a task ends before its last line: tp_raise, tp_try, and the functions given to tp_defer.
+ */
+#ifndef TP_RUNTIME_RAISE_H
+#define TP_RUNTIME_RAISE_H
+
+struct tp__fiber;
+
+/** Calls the deferred functions of the task, the newest first. One that raises leaves the others in the list. */
+void tp__run_defers(struct tp__fiber *fiber);
+
+#endif

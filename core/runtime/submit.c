@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* From a call of tp_submit to a task in a queue. */
+#include "base/alloc.h"
+#include "base/barrier.h"
+#include "base/kind_name.h"
+#include "closure/closure.h"
+#include "closure/codec.h"
+#include "closure/payload.h"
+#include "closure/program.h"
+#include "runtime/monitor.h"
+#include "runtime/pool.h"
+
+#include <string.h>
+
+#ifdef TP_ROUND_TRIP
+/* In test builds every task goes through its encoded form, as it would to another machine. */
+static tp_status round_trip(tp_pool *pool, struct tp_promise *task)
+{
+    const tp_task_definition *definition = task->definition;
+    uint32_t index;
+    if (!tp__program_index(definition, &index))
+        return TP_OK; /* a task of a shared library has no name that another process would know */
+    struct tp__encoded encoded;
+    tp_status status = tp__closure_encode(definition, task->payload, &encoded);
+    if (status != TP_OK)
+        return status;
+    const tp_task_definition *decoded;
+    void *captures;
+    status = tp__closure_decode(encoded.bytes, encoded.size, pool->executor->channels, &decoded, &captures);
+    tp__encoded_free(&encoded);
+    if (status != TP_OK)
+        return status;
+    if (!definition->plain)
+        tp__captures_drop(definition, task->payload);
+    if (captures)
+        memcpy(task->payload, captures, definition->captures_size);
+    tp__free(captures);
+    return TP_OK;
+}
+#else
+static inline tp_status round_trip(tp_pool *pool, struct tp_promise *task)
+{
+    (void)pool, (void)task;
+    return TP_OK;
+}
+#endif
+
+struct tp_promise *tp__pool_make_task(tp_pool *pool, const tp_task_definition *definition, const void *captures)
+{
+    struct tp_promise *task = tp__promise_new(definition);
+    if (tp__unlikely(!task))
+        return NULL;
+    const size_t size = definition->captures_size;
+    if (tp__likely(definition->plain)) {
+        if (size == 8)
+            memcpy(task->payload, captures, 8); /* a move, not a call */
+        else if (size)
+            memcpy(task->payload, captures, size);
+    } else if (tp__captures_copy(definition, task->payload, captures) != TP_OK) {
+        tp__promise_discard(task, false);
+        return NULL;
+    }
+    if (tp__unlikely(round_trip(pool, task) != TP_OK)) {
+        tp__promise_discard(task, true);
+        return NULL;
+    }
+    return task;
+}
+
+static __attribute__((noinline)) tp_status add_options(tp_pool *pool, struct tp_promise *task,
+                                                       const tp_task_options *options, int *worker)
+{
+    if (options->timeout_ms < 0)
+        return tp__fail(TP_E_ARGUMENT, "task '%s': timeout_ms is %lld", task->definition->name,
+                        (long long)options->timeout_ms);
+    if (options->max_attempts < 0)
+        return tp__fail(TP_E_ARGUMENT, "task '%s': max_attempts is %d", task->definition->name, options->max_attempts);
+    if (options->pinned) {
+        if (options->worker < 0 || (size_t)options->worker >= pool->executor->worker_count)
+            return tp__fail(TP_E_ARGUMENT, "task '%s' is pinned to worker %d; the pool has workers 0 to %zu",
+                            task->definition->name, options->worker, pool->executor->worker_count - 1);
+        *worker = options->worker;
+    }
+    if (options->stack_bytes == 0 && options->timeout_ms == 0)
+        return TP_OK;
+    const size_t stack_bytes = options->stack_bytes ? tp__stack_round_bytes(options->stack_bytes) : 0;
+    if (options->stack_bytes && !stack_bytes)
+        return tp__fail(TP_E_ARGUMENT, "task '%s': a stack of %zu bytes; it has %d bytes to 1 GiB",
+                        task->definition->name, options->stack_bytes, TP__STACK_MINIMUM_BYTES);
+    struct tp__task_extra *extra = tp__alloc_zeroed(1, sizeof *extra);
+    if (!extra)
+        return tp__fail_nomem("the options of a task");
+    extra->stack_bytes = stack_bytes;
+    extra->promise = task;
+    if (options->timeout_ms > 0) {
+        extra->timeout_ms = options->timeout_ms;
+        extra->timeout.deadline_ns = tp__deadline_ns(options->timeout_ms);
+        extra->monitor = pool->executor->monitor;
+    }
+    task->extra = extra;
+    return TP_OK;
+}
+
+static tp_status refusal(tp_pool *pool)
+{
+    const int phase = atomic_load_explicit(&pool->phase, memory_order_relaxed);
+    if (tp__likely(phase == TP__POOL_OPEN) &&
+        tp__likely(!atomic_load_explicit(&pool->executor->stopped, memory_order_relaxed)))
+        return TP_OK;
+    if (phase == TP__POOL_CLOSING && tp__executor_current_worker(pool->executor))
+        return TP_OK; /* the drain waits for what tasks submit */
+    return tp__fail(TP_E_SHUTDOWN, "the pool is shut down: the task was not submitted");
+}
+
+/* Tells the pool that a counted task will not come. */
+static struct tp_promise *take_back(tp_pool *pool, struct tp_promise *task, uint8_t epoch)
+{
+    if (task->extra && task->extra->monitor && tp__monitor_disarm(task->extra->monitor, task->extra))
+        atomic_fetch_sub_explicit(&task->references, 1, memory_order_relaxed);
+    tp__promise_discard(task, true);
+    tp__tally_completed(pool->tally, epoch);
+    return NULL;
+}
+
+struct tp_promise *tp__pool_submit(tp_pool *pool, struct tp_promise *task, const tp_task_options *options, int worker)
+{
+    if (tp__unlikely(options != NULL) && add_options(pool, task, options, &worker) != TP_OK) {
+        tp__promise_discard(task, true);
+        return NULL;
+    }
+    task->tally = pool->tally;
+    const uint8_t epoch = tp__tally_submitted(pool->tally);
+    task->epoch = epoch & 1U;
+    tp__barrier_light(); /* counted first, then looked: a shutdown does it the other way round */
+    if (tp__unlikely(refusal(pool) != TP_OK))
+        return take_back(pool, task, epoch);
+    if (tp__unlikely(task->extra != NULL) && task->extra->monitor) {
+        atomic_fetch_add_explicit(&task->references, 1, memory_order_relaxed);
+        tp__monitor_arm(task->extra->monitor, task->extra);
+    }
+    const bool queued = tp__likely(worker < 0) ? tp__executor_submit(pool->executor, task)
+                                               : tp__loop_submit_bound(&pool->executor->workers[worker].loop, task);
+    if (tp__unlikely(!queued)) {
+        tp__fail_nomem("the queue of a worker");
+        return take_back(pool, task, epoch);
+    }
+    return task;
+}
+
+static tp_status check_pool(const char *function, tp_pool *pool)
+{
+    if (tp__unlikely(!pool))
+        return tp__fail(TP_E_ARGUMENT, "%s: the pool is NULL", function);
+    if (tp__unlikely(atomic_load_explicit(&pool->executor->forked, memory_order_relaxed)))
+        return tp__fail(TP_E_FORKED, "%s: the pool belongs to the parent process of this fork; open one here", function);
+    return TP_OK;
+}
+
+tp_promise *tp__submit(tp_pool *pool, const tp_task_definition *task, const void *captures, const tp_task_options *options)
+{
+    if (check_pool("tp_submit", pool) != TP_OK)
+        return NULL;
+    struct tp_promise *promise = tp__pool_make_task(pool, task, captures);
+    return tp__likely(promise != NULL) ? tp__pool_submit(pool, promise, options, -1) : NULL;
+}
+
+tp_status tp__run(tp_pool *pool, const tp_task_definition *task, const void *captures, void *result,
+                  const tp_task_options *options)
+{
+    tp_promise *promise = tp__submit(pool, task, captures, options);
+    if (!promise) {
+        if (result)
+            memset(result, 0, task->result_size);
+        return tp_last_error()->status;
+    }
+    const tp_status status = tp__await(promise, result, task->result_kind, task->result_size, TP_FOREVER);
+    tp_promise_release(promise);
+    return status;
+}
+
+/* A task with the closure's captures, and the argument in the place of the first if it takes one. */
+static struct tp_promise *make_task_of_closure(tp_pool *pool, tp_closure closure, const void *argument, tp_kind kind,
+                                               size_t size)
+{
+    const tp_task_definition *definition = tp__closure_task(closure);
+    if (!definition) {
+        tp__fail(TP_E_ARGUMENT, "tp_submit_closure: there is no closure");
+        return NULL;
+    }
+    if (tp__closure_takes_argument(closure) != (argument != NULL)) {
+        tp__fail(TP_E_ARGUMENT, argument ? "the closure of task '%s' takes no argument" : "the closure of task '%s' takes an argument",
+                 definition->name);
+        return NULL;
+    }
+    if (!argument)
+        return tp__pool_make_task(pool, definition, tp__closure_captures(closure));
+    const tp_parameter *first = &definition->parameters[0];
+    if (!tp__value_converts(first->kind, first->size, kind, size)) {
+        tp__fail(TP_E_TYPE, "the argument does not fit parameter '%s' of task '%s', which is %s (%s) of %u bytes",
+                 first->name, definition->name, first->type_name, tp__kind_name(first->kind), first->size);
+        return NULL;
+    }
+    struct tp_promise *task = tp__promise_new(definition);
+    if (!task)
+        return NULL;
+    if (tp__captures_copy_rest(definition, task->payload, tp__closure_captures(closure)) != TP_OK) {
+        tp__promise_discard(task, false);
+        return NULL;
+    }
+    unsigned char *place = task->payload + first->offset;
+    if (tp__kind_is_counted(first->kind) ? tp__value_copy(first->kind, first->size, place, argument) != TP_OK
+                                         : (tp__value_convert(first->kind, first->size, place, kind, size, argument), false)) {
+        tp__promise_discard(task, true);
+        return NULL;
+    }
+    if (round_trip(pool, task) != TP_OK) {
+        tp__promise_discard(task, true);
+        return NULL;
+    }
+    return task;
+}
+
+tp_promise *tp__submit_closure(tp_pool *pool, tp_closure closure, const void *argument, tp_kind kind, size_t size,
+                               const tp_task_options *options)
+{
+    if (check_pool("tp_submit_closure", pool) != TP_OK)
+        return NULL;
+    struct tp_promise *task = make_task_of_closure(pool, closure, argument, kind, size);
+    return task ? tp__pool_submit(pool, task, options, -1) : NULL;
+}

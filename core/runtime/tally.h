@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/** @file
+ * How many tasks a pool handle has that are not resolved, and waiting until none is: the drain.
+ *
+ * Design notes
+ *
+ * Counting is hot and draining rare, so each worker counts in a shard of its own with plain stores, and a drain sums up.
+ * A drain waits for what was submitted before it and not for what comes later: tasks carry one bit, the epoch in which
+ * they were submitted; a drain first waits until the epoch that is not current has none left (stragglers of the last
+ * drain), makes it current, and then waits for the other. Sums read all completions before all submissions, so that
+ * "equal" was true at one moment (the idea of SRCU's grace periods: McKenney, "Is Parallel Programming Hard", 9.5).
+ *
+ * So that a million completions do not sum a million times, each round of a drain gives every worker a quota, a quarter of
+ * an equal share of what remains: while none has used it up, something must remain. Who uses it up starts the next round.
+ */
+#ifndef TP_RUNTIME_TALLY_H
+#define TP_RUNTIME_TALLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <taskpool/status.h>
+
+#include "runtime/wait.h"
+
+struct tp__executor;
+struct tp__tally;
+
+/** A tally of tasks of `executor`, where the first `sharded_workers` of its workers have a shard of their own (0: every
+ *  thread counts under the lock). `parent`: of the task that opened this handle, NULL if none did. NULL without memory. */
+struct tp__tally *tp__tally_new(struct tp__executor *executor, size_t sharded_workers, struct tp__tally *parent)
+    __attribute__((warn_unused_result));
+void tp__tally_free(struct tp__tally *tally);
+
+/** Counts a task before anyone can run it; returns its epoch. */
+uint8_t tp__tally_submitted(struct tp__tally *tally);
+/** Counts `count` tasks of the same epoch at once. */
+uint8_t tp__tally_submitted_many(struct tp__tally *tally, size_t count);
+/** Counts a task that was resolved. */
+void tp__tally_completed(struct tp__tally *tally, uint8_t epoch);
+
+size_t tp__tally_pending(const struct tp__tally *tally);
+
+/** Waits for every task counted before the call. TP_OK, TP_E_CANCELLED, TP_E_NOMEM. */
+tp_status tp__tally_drain(struct tp__tally *tally, enum tp__wait_mode mode);
+
+struct tp__executor *tp__tally_executor(const struct tp__tally *tally);
+
+/** True if `tally` is `ancestor`, or was opened by a task that it counts, directly or not. */
+bool tp__tally_descends(const struct tp__tally *tally, const struct tp__tally *ancestor);
+
+#endif

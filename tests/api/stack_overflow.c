@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* An overflow of a green thread's stack ends the process with the task's name, never with silent corruption; sizes of
+ * stacks are obeyed. */
+#include "check.h"
+#include "child.h"
+#include "test_pool.h"
+
+__attribute__((noinline)) static int64_t use_stack(int64_t bytes)
+{
+    volatile char block[1024];
+    for (size_t i = 0; i < sizeof block; i += 64)
+        block[i] = (char)bytes;
+    if (bytes <= 1024)
+        return block[0];
+    return use_stack(bytes - 1024) + block[64];
+}
+
+TP_TASK(deep_recursion, int64_t, (int64_t, bytes))
+{
+    return use_stack(bytes);
+}
+
+static void overflow(const char *where, tp_pool_options options, int64_t bytes)
+{
+    tp_pool *pool = tp_pool_open_with(where, options);
+    tp_run(pool, deep_recursion, NULL, bytes);
+    printf("survived\n");
+}
+
+static void child_overflows_the_default(void)
+{
+    overflow("local:2", (tp_pool_options){.stack_bytes = 0}, 10 << 20);
+}
+
+static void child_overflows_a_larger_one(void)
+{
+    overflow("local:1", (tp_pool_options){.stack_bytes = 1 << 20}, 10 << 20);
+}
+
+static void child_overflows_a_task_s_own(void)
+{
+    tp_pool *pool = tp_pool_open("local:1");
+    tp_run_with(pool, tp_task_options(.stack_bytes = 256 << 10), deep_recursion, NULL, 10 << 20);
+}
+
+TP_LOCAL_TASK(deep_green_thread, int64_t, (int64_t, bytes))
+{
+    return use_stack(bytes);
+}
+
+static void child_overflows_on_main(void)
+{
+    tp_await(tp_async(deep_green_thread, 10 << 20), NULL);
+}
+
+/* An ordinary crash is not called an overflow. */
+TP_TASK(null_pointer, int64_t, (int64_t, address))
+{
+    return *(volatile int *)(uintptr_t)address;
+}
+
+static void child_crashes(void)
+{
+    tp_pool *pool = tp_pool_open("local:1");
+    tp_run(pool, null_pointer, NULL, 0);
+}
+
+static void an_overflow_is_reported_with_the_task_s_name(void)
+{
+    struct child_end end = child_run("default");
+    CHECK(end.signal != 0 || (CHECK_ASAN && end.exit_code > 0));
+    CHECK_CONTAINS(end.output, "deep_recursion overflowed its 64 KiB stack");
+    end = child_run("larger");
+    CHECK(end.signal != 0 || (CHECK_ASAN && end.exit_code > 0));
+    CHECK_CONTAINS(end.output, "deep_recursion overflowed its 1024 KiB stack");
+    end = child_run("own");
+    CHECK(end.signal != 0 || (CHECK_ASAN && end.exit_code > 0));
+    CHECK_CONTAINS(end.output, "deep_recursion overflowed its 256 KiB stack");
+    end = child_run("main");
+    CHECK(end.signal != 0 || (CHECK_ASAN && end.exit_code > 0));
+    CHECK_CONTAINS(end.output, "deep_green_thread overflowed its ");
+}
+
+static void a_crash_is_no_overflow(void)
+{
+    const struct child_end end = child_run("crash");
+    CHECK(end.signal != 0 || ((CHECK_ASAN || CHECK_TSAN) && end.exit_code > 0));
+    CHECK(strstr(end.output, "overflowed") == NULL);
+}
+
+/* Most of a stack can be used, under sanitizers a part of it. */
+static void stacks_have_the_size_that_was_asked_for(void)
+{
+    const int64_t part = CHECK_SCALE(4, 1);
+    int64_t v = 0;
+    tp_with (tp_pool, pool, tp_pool_open("local:1")) {
+        CHECK_OK(tp_run(pool, deep_recursion, &v, (64 << 10) / 8 * part));
+        CHECK_OK(tp_run_with(pool, tp_task_options(.stack_bytes = 1 << 20), deep_recursion, &v, (1 << 20) / 8 * part));
+        CHECK_OK(tp_run_with(pool, tp_task_options(.stack_bytes = 8 << 20), deep_recursion, &v, (8 << 20) / 8 * part));
+        CHECK_OK(tp_run(pool, deep_recursion, &v, (64 << 10) / 8 * part));
+    }
+    tp_with (tp_pool, pool, tp_pool_open_with("local:2", tp_pool_options(.stack_bytes = 4 << 20)))
+        CHECK_OK(tp_run(pool, deep_recursion, &v, (4 << 20) / 8 * part));
+    tp_with (tp_pool, pool, tp_pool_open_with("local:2", tp_pool_options(.stack_bytes = 16384)))
+        CHECK_OK(tp_run(pool, deep_recursion, &v, 1024));
+    tp_with (tp_pool, pool, tp_pool_open_with("local:2", tp_pool_options(.stack_bytes = 100000)))
+        CHECK_OK(tp_run(pool, deep_recursion, &v, (96 << 10) / 8 * part));
+}
+
+int main(int argc, char **argv)
+{
+    tp_init(argc, argv);
+    CHILD_MAIN(argc, argv, {"default", child_overflows_the_default}, {"larger", child_overflows_a_larger_one},
+               {"own", child_overflows_a_task_s_own}, {"main", child_overflows_on_main}, {"crash", child_crashes});
+    const struct check_test tests[] = {
+        CHECK_TEST(an_overflow_is_reported_with_the_task_s_name),
+        CHECK_TEST(a_crash_is_no_overflow),
+        CHECK_TEST(stacks_have_the_size_that_was_asked_for),
+    };
+    CHECK_RUN(tests, argc, argv);
+    return check_result();
+}
