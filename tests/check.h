@@ -112,7 +112,7 @@ __attribute__((unused)) static bool check_equal_status(tp_status got, tp_status 
 #define CHECK(condition) check_is_true((condition), #condition, __FILE__, __LINE__)
 #define CHECK_INT(got, wanted) check_equal_int((intmax_t)(got), (intmax_t)(wanted), #got, __FILE__, __LINE__)
 #define CHECK_STATUS(got, wanted) check_equal_status((got), (wanted), #got, __FILE__, __LINE__)
-#define CHECK_OK(got) CHECK_STATUS((got), TP_OK)
+#define CHECK_OK(got) check_equal_status((got), TP_OK, #got, __FILE__, __LINE__)
 /** A C string, and a tp_str, against a C string. */
 #define CHECK_STR(got, wanted) check_c_string((got), (wanted), #got, __FILE__, __LINE__)
 #define CHECK_TP_STR(got, wanted) check_tp_string((got), (wanted), #got, __FILE__, __LINE__)

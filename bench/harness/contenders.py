@@ -102,8 +102,7 @@ _omp = {
     "skew": ("counter", "taskloop grainsize(1)"),
     "idle": ("counter", "main is one of two threads"),
 }
-_omp_at_once = {**_omp, "submit": ("at once", "taskwait"), "spawn": ("at once", "taskwait"),
-                "fib": ("at once", "taskwait")}
+_omp_at_once = {**_omp, "submit": ("at once", "taskwait"), "spawn": ("at once", "taskwait")}
 
 CONTENDERS = [
     Contender("taskpool", "TaskPool", build_taskpool, ("cmake", "--version"), {
@@ -117,7 +116,7 @@ CONTENDERS = [
         "pipeline": ("channel", "channels"),
         "idle": ("promise", "two workers beside main"),
     }),
-    Contender("go", "Go, a promise each", build_go, ("go", "version"), {
+    Contender("go", "Go", build_go, ("go", "version"), {
         "submit": ("promise", "a channel each"),
         "spawn": ("promise", "a channel each"),
         "fib": ("promise", "a channel each"),
@@ -128,7 +127,7 @@ CONTENDERS = [
         "pipeline": ("channel", "channels"),
         "idle": ("promise", "two processors"),
     }),
-    Contender("go-counter", "Go, a WaitGroup", build_go, ("go", "version"), {
+    Contender("go-counter", "Go, no promise", build_go, ("go", "version"), {
         "submit": ("counter", "WaitGroup"),
         "spawn": ("counter", "WaitGroup"),
         "fib": ("counter", "WaitGroup"),
@@ -160,14 +159,14 @@ CONTENDERS = [
         "skew": ("counter", "par_iter, one element a task"),
         "idle": ("counter", "two threads beside main"),
     }),
-    Contender("libomp", "OpenMP, libomp",
+    Contender("libomp", "OpenMP libomp",
               compiled(("clang",), "openmp.c", "libomp", "-std=gnu17", "-fopenmp=libomp"), ("clang", "--version"),
               _omp_at_once),
-    Contender("libomp-deferring", "OpenMP, libomp, deferring",
+    Contender("libomp-deferring", "OpenMP libomp, deferring",
               compiled(("clang",), "openmp.c", "libomp", "-std=gnu17", "-fopenmp=libomp"), ("clang", "--version"),
-              {work: _omp[work] for work in ("submit", "spawn", "fib")},
+              {work: _omp[work] for work in ("submit", "spawn")},
               environment={"KMP_ENABLE_TASK_THROTTLING": "0"}),
-    Contender("libgomp", "OpenMP, libgomp",
+    Contender("libgomp", "OpenMP libgomp",
               compiled(("gcc",), "openmp.c", "libgomp", "-std=gnu17", "-fopenmp"), ("gcc", "--version"),
               _omp_at_once),
     Contender("boost-fiber", "Boost.Fiber",

@@ -36,11 +36,11 @@ def table(results):
         ours = rows.get("taskpool", {}).get("values")
         ranked = sorted((row for row in rows.items() if row[1]["values"]),
                         key=lambda row: median(row[1]["values"]), reverse=figure.more_is_better)
-        lines += [f"    {'':26}{'median':>16}{'min':>16}{'max':>16}{'ours/it':>9}  each task has"]
+        lines += [f"    {'':26}{'median':>13}{'min':>13}{'max':>13}{'ours/it':>9}  each task has"]
         for name, row in ranked:
             values = row["values"]
             advantage = figure.advantage(median(ours), median(values)) if ours and name != "taskpool" else None
-            columns = "".join(f"{human(value, figure.unit):>16}" for value in (median(values), min(values), max(values)))
+            columns = "".join(f"{human(value, figure.unit):>13}" for value in (median(values), min(values), max(values)))
             ratio = f"{advantage:.2f}" if advantage else ""
             what = row["does"] if row["kind"] == "channel" else f"{row['kind']}: {row['does']}"
             failed = f" ({row['failures']} runs failed)" if row["failures"] else ""

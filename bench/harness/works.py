@@ -51,15 +51,15 @@ FIGURES = [
 WORKS = list(dict.fromkeys(figure.work for figure in FIGURES))
 
 _SCALES = {
-    "tasks/s": ((1e6, "million/s"), (1e3, "thousand/s"), (1, "/s")),
-    "messages/s": ((1e6, "million/s"), (1e3, "thousand/s"), (1, "/s")),
+    "tasks/s": ((1e6, "M/s"), (1e3, "k/s"), (1, "/s")),
+    "messages/s": ((1e6, "M/s"), (1e3, "k/s"), (1, "/s")),
     "ns": ((1e6, "ms"), (1e3, "us"), (1, "ns")),
     "s": ((1, "s"), (1e-3, "ms")),
 }
 
 
 def human(value, unit):
-    """A value with three digits and a unit that fits it: 7.72 million/s, 49.2 us."""
+    """A value with three digits and a unit that fits it: 7.72 M/s, 49.2 us."""
     for scale, name in _SCALES.get(unit, ((1, unit),)):
         if abs(value) >= scale:
             break

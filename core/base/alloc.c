@@ -2,11 +2,16 @@
 #include "base/alloc.h"
 
 #include "base/cpu.h"
+#include "base/sanitized.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+
+#ifdef TP__ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#endif
 
 static _Atomic(tp__alloc_refuse_fn *) refuse_fn;
 
@@ -58,6 +63,9 @@ void *tp__map_memory(size_t size)
 void tp__unmap_memory(void *block, size_t size)
 {
     const int saved = errno;
+#ifdef TP__ADDRESS_SANITIZER
+    __asan_unpoison_memory_region(block, size); /* or the next mapping here would inherit the marks of these stacks */
+#endif
     munmap(block, size);
     errno = saved;
 }

@@ -13,17 +13,10 @@
 #define TP_BASE_BARRIER_H
 
 #include "base/cpu.h"
+#include "base/sanitized.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
-
-#if defined(__SANITIZE_THREAD__)
-#define TP__THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TP__THREAD_SANITIZER 1
-#endif
-#endif
 
 /** Whether membarrier works here; set before main, never changed by a running pool. */
 extern bool tp__barrier_is_asymmetric;

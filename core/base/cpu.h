@@ -15,6 +15,10 @@ enum { TP__CACHE_LINE = 64, TP__CACHE_PAIR = 128 };
 #define tp__likely(condition) __builtin_expect(!!(condition), 1)
 #define tp__unlikely(condition) __builtin_expect(!!(condition), 0)
 
+/** A function of the hot path, into which whatever it calls is compiled: a task costs some hundred instructions, of which
+ *  calls and returns would be a third (measured with fork-join fib). Works across files in unity builds. */
+#define TP__HOT __attribute__((flatten))
+
 static inline void tp__cpu_relax(void)
 {
 #if defined(__x86_64__)

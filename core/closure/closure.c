@@ -66,8 +66,8 @@ void tp__closure_fini(struct tp__closure *closure)
 tp_closure tp__bind(const tp_task_definition *task, const void *captures, int given)
 {
     const tp_closure none = {NULL};
-    if (!task || (task->captures_size > 0 && !captures) || given < 0 ||
-        given > task->parameter_count || given < task->parameter_count - 1) {
+    if (!task || (task->captures_size > 0 && !captures) || given < 0 || given > task->parameter_count ||
+        given < task->parameter_count - 1) {
         tp__fail(TP_E_ARGUMENT, "tp_bind: takes a task and all of its captures, or all but the first");
         return none;
     }

@@ -25,8 +25,9 @@ struct reader {
     struct tp__channels *channels;
 };
 
-#define malformed(at, format, ...) \
-    tp__fail(TP_E_DECODE, "malformed encoding at byte %zu: " format, (size_t)(at)__VA_OPT__(, ) __VA_ARGS__)
+#define malformed(at, format, ...)                                                                             \
+    (tp__fail(TP_E_DECODE, "malformed encoding at byte %zu: " format, (size_t)(at)__VA_OPT__(, ) __VA_ARGS__), \
+     TP_E_DECODE)
 
 static size_t left(const struct reader *reader)
 {
@@ -263,7 +264,8 @@ static tp_status read_entries(struct reader *reader, struct tp__map *map, uint32
 }
 
 /* noinline: closures inside closures pass through read_tree too, and need not carry this frame on a small stack. */
-__attribute__((noinline)) static tp_status read_container(struct reader *reader, tp_value_type type, struct tp__block **to, unsigned level)
+__attribute__((noinline)) static tp_status read_container(struct reader *reader, tp_value_type type,
+                                                          struct tp__block **to, unsigned level)
 {
     const size_t start = reader->at;
     if (level > TP_VALUE_DEPTH_LIMIT)

@@ -289,9 +289,11 @@ static void write_value(struct writer *writer, tp_kind kind, size_t size, const 
 static tp_status start(struct writer *writer, struct tp__encoded *out, size_t size)
 {
     out->bytes = tp__alloc(1 + size);
-    if (!out->bytes)
-        return tp__fail_nomem("encoded values");
-    *writer = (struct writer){.end = out->bytes};
+    if (!out->bytes) {
+        tp__fail_nomem("encoded values");
+        return TP_E_NOMEM;
+    }
+    writer->end = out->bytes;
     write_byte(writer, TP__ENCODED_VERSION);
     return TP_OK;
 }
@@ -343,7 +345,7 @@ tp_status tp__closure_encode(const tp_task_definition *task, const void *capture
     const size_t size = tp__encoded_captures_size(task, captures, false);
     if (size > TP__ENCODED_LIMIT_BYTES)
         return tp__captures_refuse_size(task, captures, false, size);
-    struct writer writer;
+    struct writer writer = {.end = NULL};
     const tp_status status = start(&writer, out, size);
     if (status != TP_OK)
         return status;
@@ -358,7 +360,7 @@ tp_status tp__value_encode(tp_kind kind, size_t size, const void *value, struct 
     if (encoded > TP__ENCODED_LIMIT_BYTES)
         return tp__fail(TP_E_LIMIT, "a value takes %zu bytes when encoded, the limit is %d: send it in parts", encoded,
                         TP__ENCODED_LIMIT_BYTES);
-    struct writer writer;
+    struct writer writer = {.end = NULL};
     const tp_status status = start(&writer, out, encoded);
     if (status != TP_OK)
         return status;

@@ -39,7 +39,8 @@ static bool equal_fields(tp_kind kind, size_t size, const void *a, const void *b
     case TP_KIND_CLOSURE:
         return equal_closures(((const tp_closure *)a)->closure, ((const tp_closure *)b)->closure);
     case TP_KIND_FLOAT:
-        return size == sizeof(float) ? *(const float *)a == *(const float *)b : *(const double *)a == *(const double *)b;
+        return size == sizeof(float) ? *(const float *)a == *(const float *)b
+                                     : *(const double *)a == *(const double *)b;
     default:
         return memcmp(a, b, size) == 0;
     }

@@ -39,7 +39,8 @@ tp_status tp__captures_copy_rest(const tp_task_definition *task, void *to, const
 /** Copies a message into `out` of another kind or size if no value of the message's type can be lost: integers and
  *  floats widen. False (and `out` untouched) otherwise. The result is loose; `from`, which is loose, stays as it is. */
 bool tp__value_converts(tp_kind to_kind, size_t to_size, tp_kind from_kind, size_t from_size);
-void tp__value_convert(tp_kind to_kind, size_t to_size, void *to, tp_kind from_kind, size_t from_size, const void *from);
+void tp__value_convert(tp_kind to_kind, size_t to_size, void *to, tp_kind from_kind, size_t from_size,
+                       const void *from);
 
 /** Frees all that a task owns; called by the runtime when it ends. */
 void tp__owned_free(struct tp__context *context);

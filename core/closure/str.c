@@ -47,7 +47,8 @@ tp_str tp_str_format_v(const char *format, va_list arguments)
 {
     va_list again;
     va_copy(again, arguments);
-    const int length = format ? vsnprintf(NULL, 0, format, arguments) : -1;
+    const int length = format ? vsnprintf(NULL, 0, format, again) : -1;
+    va_end(again);
     tp_str string = failed_str;
     char *data;
     if (length < 0) {
@@ -59,12 +60,11 @@ tp_str tp_str_format_v(const char *format, va_list arguments)
         if (!block) {
             tp__fail_nomem("tp_str_format");
         } else {
-            vsnprintf(data, (size_t)length + 1, format, again);
+            vsnprintf(data, (size_t)length + 1, format, arguments);
             if (tp__owned_give_block(block) == TP_OK)
                 string = (tp_str){data, (size_t)length, block};
         }
     }
-    va_end(again);
     return string;
 }
 

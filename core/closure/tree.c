@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { FIRST_CAPACITY = 4 };
+enum { FIRST_CAPACITY = 4, PLACE_SIZE = sizeof(struct tp__entry *) };
 
 struct tp__list *tp__list_new(void)
 {
@@ -79,9 +79,8 @@ bool tp__map_reserve(struct tp__map *map, size_t count)
     if (count <= map->capacity)
         return true;
     const size_t capacity = grown(map->capacity, count);
-    struct tp__entry **entries = capacity <= SIZE_MAX / sizeof(struct tp__entry *)
-                                     ? tp__realloc(map->entries, capacity * sizeof(struct tp__entry *))
-                                     : NULL;
+    const bool fits = capacity <= SIZE_MAX / PLACE_SIZE;
+    struct tp__entry **entries = fits ? tp__realloc(map->entries, capacity * PLACE_SIZE) : NULL;
     if (!entries)
         return false;
     map->entries = entries;
@@ -95,7 +94,7 @@ bool tp__map_insert(struct tp__map *map, size_t place, tp_str key, tp_value valu
     if (!entry)
         return false;
     *entry = (struct tp__entry){.key = key, .value = value};
-    memmove(&map->entries[place + 1], &map->entries[place], (map->count - place) * sizeof map->entries[0]);
+    memmove(&map->entries[place + 1], &map->entries[place], (map->count - place) * PLACE_SIZE);
     map->entries[place] = entry;
     map->count++;
     return true;
@@ -105,7 +104,7 @@ void tp__map_remove(struct tp__map *map, size_t place)
 {
     struct tp__entry *entry = map->entries[place];
     map->count--;
-    memmove(&map->entries[place], &map->entries[place + 1], (map->count - place) * sizeof map->entries[0]);
+    memmove(&map->entries[place], &map->entries[place + 1], (map->count - place) * PLACE_SIZE);
     entry_free(entry);
 }
 
@@ -241,12 +240,12 @@ static void map_seal(struct tp__map *map)
     map->encoded_size = size;
 }
 
-void tp__tree_seal(struct tp__block *block)
+void tp__tree_seal(struct tp__block *container)
 {
-    if (block->type == TP__BLOCK_LIST)
-        list_seal(tp__block_list(block));
+    if (container->type == TP__BLOCK_LIST)
+        list_seal(tp__block_list(container));
     else
-        map_seal(tp__block_map(block));
+        map_seal(tp__block_map(container));
 }
 
 /* A new block with a copy of what the list or map holds. */

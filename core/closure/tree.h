@@ -60,8 +60,8 @@ void tp__map_remove(struct tp__map *map, size_t place);
 bool tp__map_find(const struct tp__map *map, tp_str key, size_t *place);
 
 enum tp__copy_mode {
-    TP__COPY_SHARED,    /**< what crosses to another task: read-only all the way; what is shared already is not copied */
-    TP__COPY_INSERTED,  /**< what is put into a list or map: what can be changed stays so; what is shared is not copied */
+    TP__COPY_SHARED,   /**< what crosses to another task: read-only all the way; what is shared already is not copied */
+    TP__COPY_INSERTED, /**< what is put into a list or map: what can be changed stays so; what is shared is not copied */
     TP__COPY_CHANGEABLE /**< what tp_value_copy makes: lists and maps can all be changed */
 };
 

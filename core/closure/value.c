@@ -82,9 +82,8 @@ static tp_status refuse_copy(tp_status status, const char *function)
 {
     if (status == TP_E_NOMEM)
         return tp__fail_nomem(function);
-    return status == TP_E_LIMIT
-               ? tp__fail(status, "%s: values nest at most %d deep", function, TP_VALUE_DEPTH_LIMIT)
-               : tp__fail(status, "%s: the value is none: the call that made it failed", function);
+    return status == TP_E_LIMIT ? tp__fail(status, "%s: values nest at most %d deep", function, TP_VALUE_DEPTH_LIMIT)
+                                : tp__fail(status, "%s: the value is none: the call that made it failed", function);
 }
 
 tp_value tp_value_copy(tp_value value)
@@ -96,9 +95,9 @@ tp_value tp_value_copy(tp_value value)
         return failed;
     }
     struct tp__block *block = block_of(copy);
-    const bool given =
-        copy.type == TP_VALUE_CHANNEL ? tp__owned_give_channel(copy.as.channel) == TP_OK
-                                      : !tp__owner_is_block(block) || tp__owned_give_block(block) == TP_OK;
+    const bool given = copy.type == TP_VALUE_CHANNEL
+                           ? tp__owned_give_channel(copy.as.channel) == TP_OK
+                           : !tp__owner_is_block(block) || tp__owned_give_block(block) == TP_OK;
     return given ? copy : failed;
 }
 
@@ -116,8 +115,8 @@ void tp_value_release(tp_value value)
 
 const char *tp_value_type_name(tp_value_type type)
 {
-    static const char *const names[] = {"nil", "bool", "int", "float", "string", "bytes", "list", "map", "closure",
-                                        "channel"};
+    static const char *const names[] = {"nil",   "bool", "int", "float",   "string",
+                                        "bytes", "list", "map", "closure", "channel"};
     return (size_t)type < sizeof names / sizeof names[0] ? names[type] : "failed";
 }
 
@@ -132,16 +131,16 @@ static tp_status no_out(const char *function)
     return tp__fail(TP_E_ARGUMENT, "%s: `out` is NULL", function);
 }
 
-#define ACCESSOR(function, c_type, wanted, expression)              \
-    tp_status function(tp_value value, c_type *out)                 \
-    {                                                               \
-        if (!out)                                                   \
-            return no_out(#function);                               \
-        memset(out, 0, sizeof *out);                                \
-        if (value.type != (wanted))                                 \
+#define ACCESSOR(function, c_type, wanted, expression)                       \
+    tp_status function(tp_value value, c_type *out)                          \
+    {                                                                        \
+        if (!out)                                                            \
+            return no_out(#function);                                        \
+        *out = (c_type){0};                                                  \
+        if (value.type != (wanted))                                          \
             return wrong_type(#function, value, tp_value_type_name(wanted)); \
-        *out = expression;                                          \
-        return TP_OK;                                               \
+        *out = expression;                                                   \
+        return TP_OK;                                                        \
     }
 
 ACCESSOR(tp_value_to_bool, bool, TP_VALUE_BOOL, value.as.boolean)
@@ -170,8 +169,7 @@ size_t tp_value_size(tp_value value)
 
 static tp_status check_container(const char *function, tp_value value, tp_value_type wanted)
 {
-    return value.type == wanted && value.as.block ? TP_OK
-                                                  : wrong_type(function, value, tp_value_type_name(wanted));
+    return value.type == wanted && value.as.block ? TP_OK : wrong_type(function, value, tp_value_type_name(wanted));
 }
 
 static tp_status check_changeable(const char *function, tp_value value, tp_value_type wanted)
@@ -179,8 +177,9 @@ static tp_status check_changeable(const char *function, tp_value value, tp_value
     const tp_status status = check_container(function, value, wanted);
     if (status != TP_OK || value.as.block->changeable)
         return status;
-    return tp__fail(TP_E_UNSUPPORTED, "%s: this %s was captured or received and is read-only: tp_value_copy makes one "
-                                      "that can be changed",
+    return tp__fail(TP_E_UNSUPPORTED,
+                    "%s: this %s was captured or received and is read-only: tp_value_copy makes one "
+                    "that can be changed",
                     function, tp_value_type_name(wanted));
 }
 

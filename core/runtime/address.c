@@ -22,37 +22,38 @@ static size_t usable_processors(void)
     return online > 0 ? (size_t)online : 1;
 }
 
-static tp_status parse_local(const char *where, const char *digits, size_t *worker_count)
+static tp_status parse_local(const char *source, const char *where, const char *digits, size_t *worker_count)
 {
     const size_t length = strlen(digits);
     if (length == 0 || strspn(digits, "0123456789") != length)
-        return tp__fail(TP_E_ADDRESS, "\"%.100s\": the number of workers is 1 to %d; " ADDRESS_FORMS, where,
+        return tp__fail(TP_E_ADDRESS, "%s\"%.100s\": the number of workers is 1 to %d; " ADDRESS_FORMS, source, where,
                         TP__WORKERS_LIMIT);
     const unsigned long count = length > 9 ? ULONG_MAX : strtoul(digits, NULL, 10);
     if (count == 0)
-        return tp__fail(TP_E_ADDRESS, "\"%.100s\": a pool has at least one worker; " ADDRESS_FORMS, where);
+        return tp__fail(TP_E_ADDRESS, "%s\"%.100s\": a pool has at least one worker; " ADDRESS_FORMS, source, where);
     if (count > TP__WORKERS_LIMIT)
-        return tp__fail(TP_E_LIMIT, "\"%.100s\": a local pool has at most %d workers", where, TP__WORKERS_LIMIT);
+        return tp__fail(TP_E_LIMIT, "%s\"%.100s\": a local pool has at most %d workers", source, where, TP__WORKERS_LIMIT);
     *worker_count = count;
     return TP_OK;
 }
 
-static tp_status parse_tcp(const char *where, const char *host)
+static tp_status parse_tcp(const char *source, const char *where, const char *host)
 {
     const char *colon = strrchr(host, ':');
     if (!colon || colon == host)
-        return tp__fail(TP_E_ADDRESS, "\"%.100s\": a host and a port are missing; " ADDRESS_FORMS, where);
+        return tp__fail(TP_E_ADDRESS, "%s\"%.100s\": a host and a port are missing; " ADDRESS_FORMS, source, where);
     const size_t digits = strlen(colon + 1);
     if (digits == 0 || digits > 5 || strspn(colon + 1, "0123456789") != digits || strtoul(colon + 1, NULL, 10) > 65535 ||
         strtoul(colon + 1, NULL, 10) == 0)
-        return tp__fail(TP_E_ADDRESS, "\"%.100s\": the port is 1 to 65535; " ADDRESS_FORMS, where);
-    return tp__fail(TP_E_UNSUPPORTED, "\"%.100s\": this libtaskpool was built without the cluster; open \"local\"", where);
+        return tp__fail(TP_E_ADDRESS, "%s\"%.100s\": the port is 1 to 65535; " ADDRESS_FORMS, source, where);
+    return tp__fail(TP_E_UNSUPPORTED, "%s\"%.100s\": this libtaskpool was built without the cluster; open \"local\"", source, where);
 }
 
 tp_status tp__address_parse(const char *where, size_t *worker_count)
 {
-    if (!where)
-        where = getenv("TASKPOOL");
+    const char *source = "";
+    if (!where && (where = getenv("TASKPOOL")))
+        source = "TASKPOOL="; /* for the messages: where the address came from */
     if (!where)
         where = "local";
     if (strcmp(where, "local") == 0) {
@@ -60,8 +61,8 @@ tp_status tp__address_parse(const char *where, size_t *worker_count)
         return TP_OK;
     }
     if (strncmp(where, "local:", 6) == 0)
-        return parse_local(where, where + 6, worker_count);
+        return parse_local(source, where, where + 6, worker_count);
     if (strncmp(where, "tcp://", 6) == 0)
-        return parse_tcp(where, where + 6);
-    return tp__fail(TP_E_ADDRESS, "\"%.100s\" is not the address of a pool; " ADDRESS_FORMS, where);
+        return parse_tcp(source, where, where + 6);
+    return tp__fail(TP_E_ADDRESS, "%s\"%.100s\" is not the address of a pool; " ADDRESS_FORMS, source, where);
 }

@@ -41,8 +41,10 @@ tp_promise *tp__async(const tp_task_definition *definition, const void *captures
         tp__fail(TP_E_SHUTDOWN, "tp_async: the OS thread is ending");
         return NULL;
     }
-    if (!loop->worker)
+    if (!loop->worker) {
         tp__overflow_install();
+        tp__overflow_thread_init();
+    }
     struct tp_promise *task = tp__promise_new(definition);
     if (!task)
         return NULL;

@@ -71,7 +71,7 @@ static bool unlink_waiter(struct tp__promise_waiter *waiter)
     return true;
 }
 
-static bool withdraw(struct tp__wait *wait)
+static bool withdraw_waiter(struct tp__wait *wait)
 {
     return unlink_waiter((struct tp__promise_waiter *)wait);
 }
@@ -105,7 +105,7 @@ static tp_status wait_until(struct tp_promise *promise, int64_t deadline_ns)
         return tp__fail(TP_E_DEADLOCK, "task '%s' awaits itself", promise->definition->name);
     if (tp__unlikely(tp__promise_is_forked(promise)))
         return tp__fail(TP_E_FORKED, "task '%s' runs in the parent process of this fork", promise->definition->name);
-    tp_status status = tp__wait_init(&waiter.wait, withdraw);
+    tp_status status = tp__wait_init(&waiter.wait, withdraw_waiter);
     if (status != TP_OK)
         return status;
     if (start_awaited(promise, &waiter, deadline_ns, &status))
@@ -151,7 +151,7 @@ static tp_status read_result(struct tp_promise *promise, void *out, tp_kind kind
     return status == TP_OK ? tp__value_give(kind, size, out) : status;
 }
 
-tp_status tp__await(tp_promise *promise, void *out, tp_kind kind, size_t size, int64_t timeout_ms)
+TP__HOT tp_status tp__await(tp_promise *promise, void *out, tp_kind kind, size_t size, int64_t timeout_ms)
 {
     if (!promise) {
         if (out)

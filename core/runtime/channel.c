@@ -3,6 +3,10 @@
  * Design notes. The common cases, an integer into or out of the queue or to one who waits, are written out in tp__send
  * and tp__recv: one lock, no allocation. Everything else goes through a clause and the slower functions.
  *
+ * A busy lock is left alone for a microsecond or more, not watched: the holder's next operations find the channel in its
+ * cache then, and a sender and a receiver on two processors work in turns of dozens of messages instead of fetching the
+ * cache line from each other for each (measured: twice the messages per second in a pipeline).
+ *
  * Nothing of a channel is touched after its lock has been let go: who received the last message may free it at once.
  * Nothing is allocated, freed or woken while the lock is held.
  */
@@ -15,16 +19,35 @@
 #include "closure/payload.h"
 
 #include <inttypes.h>
+#include <sched.h>
 
 _Static_assert(offsetof(struct tp_channel, references) == TP__CACHE_LINE, "one line for the lock and what it guards");
 
-enum { WAKES_A_LOCK = 64 }; /* a million waiters are woken in portions, so that nobody spins for long */
+enum {
+    WAKES_A_LOCK = 64, /* a million waiters are woken in portions, so that nobody spins for long */
+    PAUSES_FIRST = 32, /* between the looks at a busy lock; doubled each time */
+    PAUSES_MOST = 128,
+    LOOKS_BEFORE_YIELD = 16, /* then the holder was preempted: it needs a processor more than we do */
+};
 
 /* A wait for one operation. */
 struct single {
     struct tp__wait wait;
     struct tp__clause clause;
 };
+
+void tp__channel_lock_wait(tp_channel *channel)
+{
+    int pauses = PAUSES_FIRST;
+    int looks = 0;
+    do {
+        if (++looks > LOOKS_BEFORE_YIELD)
+            sched_yield();
+        for (int i = 0; i < pauses; i++)
+            tp__cpu_relax();
+        pauses = pauses < PAUSES_MOST ? 2 * pauses : PAUSES_MOST;
+    } while (atomic_exchange_explicit(&channel->lock.held, true, memory_order_acquire));
+}
 
 static struct tp__clause *clause_of(struct tp__wait_link *link)
 {
@@ -83,14 +106,20 @@ static void woken_wake(const struct woken *woken)
     }
 }
 
+/* Stores a message of the type that the receiver wants. */
+static inline void deliver_exact(struct tp__clause *receiver, size_t size, union tp__content content)
+{
+    if (tp__unlikely(tp__message_is_boxed(size)))
+        receiver->block = content.block;
+    else
+        tp__message_copy_bytes(receiver->data.out, content.bytes, size);
+}
+
 /* Stores a message where the receiver wants it. False if it has another type. */
 static bool deliver(struct tp__clause *receiver, tp_kind kind, size_t size, union tp__content content)
 {
     if (tp__likely(receiver->kind == kind && receiver->size == size)) {
-        if (tp__unlikely(tp__message_is_boxed(size)))
-            receiver->block = content.block;
-        else
-            tp__message_copy_bytes(receiver->data.out, content.bytes, size);
+        deliver_exact(receiver, size, content);
         return true;
     }
     if (tp__value_converts(receiver->kind, receiver->size, kind, size)) {
@@ -155,7 +184,7 @@ static bool prepare_to_send(tp_channel *channel, bool may_wait, struct tp__messa
                                     : tp__message_queue_next_slots(queue, channel->capacity);
         tp__spinlock_unlock(&channel->lock);
         ring = tp__message_ring_new(slots);
-        tp__spinlock_lock(&channel->lock);
+        tp__channel_lock(channel);
         if (!ring && (full || queue->room == 0)) {
             prepared = false;
             break;
@@ -188,7 +217,7 @@ bool tp__clause_lock(struct tp__clause *clause, bool may_wait)
     do {
         tp__message_rings_free(garbage);
         garbage = NULL;
-        tp__spinlock_lock(&channel->lock);
+        tp__channel_lock(channel);
         if (clause->send && !prepare_to_send(channel, may_wait, &garbage)) {
             tp__spinlock_unlock(&channel->lock);
             tp__message_rings_free(garbage);
@@ -261,7 +290,7 @@ void tp__clause_unlock(struct tp__clause *clause)
 bool tp__clause_withdraw(struct tp__clause *clause)
 {
     tp_channel *channel = clause->channel;
-    tp__spinlock_lock(&channel->lock);
+    tp__channel_lock(channel);
     const bool waits = tp__wait_link_is_linked(&clause->link);
     if (waits)
         tp__wait_list_remove(clause->send ? &channel->senders : &channel->receivers, &clause->link);
@@ -337,16 +366,16 @@ static tp_status park_thread(struct single *single, int64_t timeout_ms)
     return status;
 }
 
-/* Does the operation, or waits until it is done. `locked`: the channel is. */
-static tp_status operate(struct single *single, bool locked, int64_t timeout_ms)
+/* Does the operation, or waits until it is done. */
+static __attribute__((noinline)) tp_status operate(struct single *single, int64_t timeout_ms)
 {
     struct tp__clause *clause = &single->clause;
     const char *function = clause->send ? "tp_send" : "tp_recv";
     const char *name = tp__channel_lasting_name(clause->channel);
     const bool is_task = tp__context_is_task();
     tp_status status = TP_OK;
-    for (bool bound = false;; locked = false) {
-        if (locked ? is_possible(clause) : tp__clause_lock(clause, timeout_ms != 0)) {
+    for (bool bound = false;; bound = true) {
+        if (tp__clause_lock(clause, timeout_ms != 0)) {
             tp__clause_perform(clause);
             return tp__clause_finish(clause, name, function);
         }
@@ -357,24 +386,22 @@ static tp_status operate(struct single *single, bool locked, int64_t timeout_ms)
             clause->status = clause->send ? TP_E_FULL : TP_E_EMPTY;
             return tp__clause_finish(clause, name, function);
         }
-        if (bound || is_task)
+        if (bound)
             break;
+        if (is_task) {
+            status = tp__wait_init(&single->wait, withdraw_single);
+            if (status != TP_OK)
+                tp__clause_unlock(clause);
+            break;
+        }
         tp__clause_unlock(clause); /* the first wait of an OS thread allocates: not under the lock */
         status = tp__wait_init(&single->wait, withdraw_single);
         if (status != TP_OK)
             break;
-        bound = true;
     }
-    if (tp__likely(is_task)) {
-        status = tp__wait_init(&single->wait, withdraw_single);
-        if (tp__likely(status == TP_OK))
-            status = park(single, timeout_ms);
-        else
-            tp__clause_unlock(clause);
-    } else if (status == TP_OK) {
-        status = park_thread(single, timeout_ms);
-    }
-    if (tp__likely(status == TP_OK))
+    if (status == TP_OK)
+        status = is_task ? park(single, timeout_ms) : park_thread(single, timeout_ms);
+    if (status == TP_OK)
         return tp__clause_finish(clause, name, function);
     if (!clause->send)
         memset(clause->data.out, 0, clause->size);
@@ -391,20 +418,20 @@ static __attribute__((noinline)) tp_status send_slowly(tp_channel *channel, unio
                                         .size = (uint32_t)size,
                                         .kind = (uint8_t)kind,
                                         .send = true};
-    return operate(&single, false, timeout_ms);
+    return operate(&single, timeout_ms);
 }
 
 /* `content` is packed; it is the channel's when the result is TP_OK. */
 static inline tp_status send_packed(tp_channel *channel, union tp__content content, tp_kind kind, size_t size,
                                     int64_t timeout_ms)
 {
-    tp__spinlock_lock(&channel->lock);
+    tp__channel_lock(channel);
     if (tp__likely(!channel->closed)) {
         if (channel->receivers.first) {
             struct tp__clause *receiver = clause_of(channel->receivers.first);
             if (tp__likely(!receiver->select && receiver->kind == kind && receiver->size == size)) {
                 tp__wait_list_remove(&channel->receivers, &receiver->link);
-                deliver(receiver, kind, size, content);
+                deliver_exact(receiver, size, content);
                 receiver->status = TP_OK;
                 tp__spinlock_unlock(&channel->lock);
                 tp__wait_wake(receiver->wait);
@@ -452,19 +479,66 @@ tp_status tp__send(tp_channel *channel, const void *message, tp_kind kind, size_
     return send_packed(channel, (union tp__content){.bytes = message}, kind, size, timeout_ms);
 }
 
+/* Field by field: a struct that is put together elsewhere and copied would be read before its fields have reached memory. */
+static inline void init_receive(struct single *single, tp_channel *channel, void *out, tp_kind kind, size_t size)
+{
+    struct tp__clause *clause = &single->clause;
+    clause->link.prev = NULL;
+    clause->channel = channel;
+    clause->wait = &single->wait;
+    clause->select = NULL;
+    clause->data.out = out;
+    clause->block = NULL;
+    clause->size = (uint32_t)size;
+    clause->kind = (uint8_t)kind;
+    clause->status = TP_OK;
+    clause->send = false;
+}
+
 /* Lock held. */
 static __attribute__((noinline)) tp_status receive_slowly(tp_channel *channel, void *out, tp_kind kind, size_t size,
                                                           int64_t timeout_ms)
 {
-    if (tp__unlikely(size > TP__MESSAGE_LIMIT_BYTES)) {
-        tp__spinlock_unlock(&channel->lock);
+    tp__spinlock_unlock(&channel->lock);
+    if (size > TP__MESSAGE_LIMIT_BYTES)
         return tp__fail(TP_E_LIMIT, "tp_recv: a message of %zu bytes is larger than the limit of %d", size,
                         (int)TP__MESSAGE_LIMIT_BYTES);
-    }
     struct single single;
-    single.clause = (struct tp__clause){
-        .channel = channel, .wait = &single.wait, .data.out = out, .size = (uint32_t)size, .kind = (uint8_t)kind};
-    return operate(&single, true, timeout_ms);
+    init_receive(&single, channel, out, kind, size);
+    return operate(&single, timeout_ms);
+}
+
+static __attribute__((noinline, cold)) tp_status finish_receive(struct single *single, tp_status status,
+                                                                const char *name)
+{
+    if (status == TP_OK)
+        return tp__clause_finish(&single->clause, name, "tp_recv");
+    memset(single->clause.data.out, 0, single->clause.size);
+    return status;
+}
+
+/* Lock held, the channel empty. What a task does that waits for an integer is here, in one frame: each return after a
+ * switch is mispredicted. */
+static __attribute__((noinline)) tp_status receive_later(tp_channel *channel, void *out, tp_kind kind, size_t size,
+                                                         int64_t timeout_ms)
+{
+    if (tp__unlikely(channel->closed || timeout_ms == 0 || !tp__context_is_task() || size > TP__MESSAGE_LIMIT_BYTES))
+        return receive_slowly(channel, out, kind, size, timeout_ms);
+    struct single single;
+    const char *name = tp__channel_lasting_name(channel);
+    init_receive(&single, channel, out, kind, size);
+    tp_status status = tp__wait_init(&single.wait, withdraw_single);
+    if (tp__unlikely(status != TP_OK)) {
+        tp__spinlock_unlock(&channel->lock);
+        return finish_receive(&single, status, name);
+    }
+    tp__wait_list_append(&channel->receivers, &single.clause.link);
+    tp__spinlock_unlock(&channel->lock);
+    status = tp__wait_park(&single.wait, tp__deadline_ns(timeout_ms), TP__WAIT_CANCELLABLE);
+    if (tp__unlikely(status != TP_OK || single.clause.status != TP_OK || tp__kind_is_counted(kind) ||
+                     tp__message_is_boxed(size)))
+        return finish_receive(&single, status, name);
+    return TP_OK;
 }
 
 tp_status tp__recv(tp_channel *channel, void *out, tp_kind kind, size_t size, int64_t timeout_ms)
@@ -474,9 +548,9 @@ tp_status tp__recv(tp_channel *channel, void *out, tp_kind kind, size_t size, in
             memset(out, 0, size);
         return argument_missing("tp_recv", !channel);
     }
-    tp__spinlock_lock(&channel->lock);
-    if (tp__unlikely(tp__message_queue_count(&channel->queue) == 0))
-        return receive_slowly(channel, out, kind, size, timeout_ms);
+    tp__channel_lock(channel);
+    if (tp__message_queue_count(&channel->queue) == 0)
+        return receive_later(channel, out, kind, size, timeout_ms);
     const struct tp__message *message = tp__message_queue_front(&channel->queue);
     if (tp__unlikely(message->kind != kind || message->size != size || tp__message_is_boxed(size)))
         return receive_slowly(channel, out, kind, size, timeout_ms);
@@ -499,7 +573,7 @@ tp_status tp_channel_close(tp_channel *channel)
     do {
         struct woken woken = {.first = NULL};
         woken_now = 0;
-        tp__spinlock_lock(&channel->lock);
+        tp__channel_lock(channel);
         channel->closed = true;
         while (woken_now < WAKES_A_LOCK) {
             struct tp__clause *clause = take_first(&channel->receivers);
@@ -572,7 +646,7 @@ void tp__channel_unref(tp_channel *channel)
 
 void tp__channel_clear(tp_channel *channel)
 {
-    tp__spinlock_lock(&channel->lock);
+    tp__channel_lock(channel);
     struct tp__message_queue queue = channel->queue;
     memset(&channel->queue, 0, sizeof channel->queue);
     tp__spinlock_unlock(&channel->lock);

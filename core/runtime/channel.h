@@ -66,6 +66,16 @@ struct tp__clause {
     bool send;
 };
 
+/** Waits for the lock of a busy channel; see the notes in channel.c. */
+void tp__channel_lock_wait(tp_channel *channel) __attribute__((cold));
+
+static inline void tp__channel_lock(tp_channel *channel)
+{
+    /* acquire: pairs with the release in tp__spinlock_unlock */
+    if (tp__unlikely(atomic_exchange_explicit(&channel->lock.held, true, memory_order_acquire)))
+        tp__channel_lock_wait(channel);
+}
+
 /** A channel with one reference. NULL on TP_E_NOMEM, TP_E_LIMIT. The name is copied; length 0: no name. */
 tp_channel *tp__channel_new(size_t capacity, const char *name, size_t name_length);
 /** Drops the messages that are left. */

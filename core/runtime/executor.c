@@ -14,7 +14,7 @@
 #include <taskpool/green.h>
 
 enum {
-    BATCH = 128,            /* tasks that a worker takes from an injector at once: they fit its empty deque */
+    REFILL_BATCH = 128,            /* tasks that a worker takes from an injector at once: they fit its empty deque */
     TASKS_BETWEEN_OLDEST = 64, /* a worker takes its oldest task this often, so that none starves under younger ones */
     PREFETCHED = 4,         /* how far ahead of its start a task is fetched into the cache */
 };
@@ -134,12 +134,12 @@ bool tp__executor_submit(struct tp__executor *executor, struct tp_promise *task)
 /* ---- taking ---- */
 
 /* The deque is empty: fills it from an injector, so that the worker pops the oldest first; returns that one. */
-static struct tp_promise *refill(struct tp__worker *worker, struct tp__injector *from, size_t limit)
+static struct tp_promise *refill_deque(struct tp__worker *worker, struct tp__injector *from, size_t limit)
 {
     if (tp__injector_count(from) == 0)
         return NULL;
-    struct tp_promise *batch[BATCH];
-    const size_t count = tp__injector_take(from, batch, limit < BATCH ? limit : BATCH);
+    struct tp_promise *batch[REFILL_BATCH];
+    const size_t count = tp__injector_take(from, batch, limit < REFILL_BATCH ? limit : REFILL_BATCH);
     if (count == 0)
         return NULL;
     for (size_t i = count - 1; i > 0; i--) {
@@ -164,7 +164,7 @@ static struct tp_promise *own_task(struct tp__worker *worker)
             atomic_load_explicit(&worker->deque.slots[(young - PREFETCHED) & TP__DEQUE_MASK], memory_order_relaxed), 1);
         return task;
     }
-    return refill(worker, &worker->injector, BATCH);
+    return refill_deque(worker, &worker->injector, REFILL_BATCH);
 }
 
 struct tp_promise *tp__worker_next_task(struct tp__worker *worker)
@@ -201,7 +201,7 @@ static bool take_from_others(struct tp__worker *worker)
         struct tp_promise *task = NULL;
         const size_t queued = tp__injector_count(&victim->injector);
         if (queued > 0)
-            task = refill(worker, &victim->injector, (queued + 1) / 2);
+            task = refill_deque(worker, &victim->injector, (queued + 1) / 2);
         if (!task && !tp__deque_looks_empty(&victim->deque))
             task = tp__deque_take(&victim->deque);
         if (task) {
@@ -250,12 +250,12 @@ static void sleep_worker(struct tp__worker *worker)
 {
     struct tp__loop *loop = &worker->loop;
     tp__stacks_trim(&loop->stacks);
-    tp__loop_announce_sleep(loop);
+    if (!tp__loop_announce_sleep(loop))
+        return;
     if (tp__loop_has_events(loop) || (takes_tasks(worker) && tasks_in_sight(worker->executor) > 0) || is_done(worker)) {
         tp__loop_retract_sleep(loop);
         return;
     }
-    atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
     tp__loop_sleep(loop);
     tp__monitor_watch(worker->executor->monitor);
 }
@@ -268,7 +268,6 @@ void tp__worker_idle(struct tp__worker *worker)
         end_worker(worker);
         return;
     }
-    atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
     atomic_fetch_add_explicit(&executor->searching, 1, memory_order_relaxed);
     const bool found = tp__loop_spin(&worker->loop, takes_tasks(worker) ? found_task : NULL, worker);
     const int searching = atomic_fetch_sub_explicit(&executor->searching, 1, memory_order_relaxed);
@@ -400,8 +399,8 @@ static bool start_threads(struct tp__executor *executor, const tp_pool_options *
     const size_t stack_bytes = tp__stack_round_bytes(options->stack_bytes);
     for (size_t i = 0; i < executor->worker_count; i++) {
         if (start_worker(&executor->workers[i], stack_bytes) != TP_OK) {
-            stop_workers(executor, i);
             tp__monitor_stop(executor->monitor);
+            stop_workers(executor, i);
             return false;
         }
     }
@@ -442,8 +441,8 @@ struct tp__executor *tp__executor_start(size_t worker_count, const tp_pool_optio
 
 void tp__executor_stop(struct tp__executor *executor)
 {
+    tp__monitor_stop(executor->monitor); /* before the fibers go, which it looks at */
     stop_workers(executor, executor->worker_count);
-    tp__monitor_stop(executor->monitor);
     delist(executor);
 }
 

@@ -30,10 +30,6 @@ struct tp__worker {
     uint32_t random;               /* state of the choice of whom to take from */
     unsigned tick;                 /* counts tasks taken from the deque */
     pthread_t thread;
-    /* For the monitor; written by the worker alone. */
-    _Alignas(TP__CACHE_PAIR) atomic_uint_fast64_t turns;   /* grows whenever something else begins to run */
-    _Atomic(const tp_task_definition *) running;           /* NULL while nothing runs */
-    atomic_uint_fast64_t started;                          /* the turn in which the running task started */
 };
 
 struct tp__executor {

@@ -12,43 +12,38 @@
 #include "runtime/overflow.h"
 #include "runtime/raise.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-/* What the monitor sees of this worker: that something else runs now, and what. */
-static void note_turn(struct tp__loop *loop, struct tp__fiber *now, bool starts)
+/* For the monitor: something else runs now. */
+static uint64_t next_turn(struct tp__loop *loop)
 {
-    struct tp__worker *worker = loop->worker;
-    if (!worker)
-        return;
-    const uint64_t turn = atomic_load_explicit(&worker->turns, memory_order_relaxed) + 1;
-    if (starts)
-        now->start_turn = turn;
-    atomic_store_explicit(&worker->turns, turn, memory_order_relaxed);
-    atomic_store_explicit(&worker->started, now->start_turn, memory_order_relaxed);
-    atomic_store_explicit(&worker->running, now->task ? now->task->definition : NULL, memory_order_relaxed);
+    const uint64_t turn = atomic_load_explicit(&loop->turns, memory_order_relaxed) + 1;
+    atomic_store_explicit(&loop->turns, turn, memory_order_relaxed);
+    return turn;
 }
 
-static void make_current(struct tp__fiber *fiber)
+static void make_current(struct tp__loop *loop, struct tp__fiber *fiber)
 {
-    fiber->loop->current = fiber;
+    loop->current = fiber;
+    atomic_store_explicit(&loop->watched_fiber, fiber, memory_order_relaxed);
+    next_turn(loop);
     tp__context_of_task = fiber->stack_base ? &fiber->context : NULL;
 }
 
 void tp__fiber_switch(struct tp__fiber *from, struct tp__fiber *to)
 {
-    const int saved_errno = errno;
-    if (tp__unlikely(!tp__stack_is_intact(from)))
+    struct tp__loop *const loop = from->loop;
+    const int saved_errno = *loop->errno_place;
+    if (tp__unlikely(from->unguarded) && !tp__stack_is_intact(from))
         tp__overflow_report(from);
-    make_current(to);
+    make_current(loop, to);
     tp__sanitizer_leave(&from->sanitizer, &to->sanitizer);
     const struct tp__transfer transfer = jump_fcontext(to->machine, from);
     struct tp__fiber *left = transfer.data;
     left->machine = transfer.from;
     tp__sanitizer_arrive(&from->sanitizer, &left->sanitizer);
-    note_turn(from->loop, from, false);
-    errno = saved_errno;
+    *loop->errno_place = saved_errno;
 }
 
 /* Copies the result out of what the task owns. Returns the error, NULL if there is none. */
@@ -85,14 +80,14 @@ static __attribute__((noinline)) struct tp__error_record *end_slowly(struct tp__
 }
 
 /* Ends the task of the fiber. Returns the waiter that started it, if it is to go on now. */
-static struct tp__fiber *end_task(struct tp__fiber *fiber)
+static TP__HOT struct tp__fiber *end_task(struct tp__fiber *fiber)
 {
     struct tp_promise *task = fiber->task;
     struct tp__error_record *error = NULL;
     if (tp__unlikely(fiber->defers || fiber->raised || fiber->context.error || fiber->context.owned ||
                      !task->definition->plain))
         error = end_slowly(fiber);
-    if (tp__unlikely(!tp__stack_is_intact(fiber)))
+    if (tp__unlikely(fiber->unguarded) && !tp__stack_is_intact(fiber))
         tp__overflow_report(fiber);
     fiber->context = (struct tp__context){0};
     struct tp__fiber *waiter = fiber->return_to;
@@ -106,7 +101,8 @@ static struct tp__fiber *end_task(struct tp__fiber *fiber)
 static void run_task(struct tp__fiber *fiber)
 {
     struct tp_promise *task = fiber->task;
-    note_turn(fiber->loop, fiber, true);
+    atomic_store_explicit(&fiber->watched.definition, task->definition, memory_order_relaxed);
+    atomic_store_explicit(&fiber->watched.start_turn, next_turn(fiber->loop), memory_order_relaxed);
     if (tp__unlikely(task->extra != NULL))
         fiber->context.async_target = task->extra->async_target;
     task->definition->call(task->payload, tp__promise_result(task));
@@ -124,9 +120,8 @@ static void entry(struct tp__transfer transfer)
 #else
     __asm__ volatile(".cfi_undefined x30");
 #endif
-    jmp_buf base;
-    fiber->base = &base;
-    if (_setjmp(base) == 0)
+    fiber->base_frame = (uintptr_t)__builtin_frame_address(0);
+    if (_setjmp(fiber->base) == 0)
         run_task(fiber);
     for (;;) {
         tp__loop_next_task(loop, fiber, end_task(fiber));

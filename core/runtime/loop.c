@@ -6,8 +6,11 @@
 #include "base/futex.h"
 #include "runtime/executor.h"
 #include "runtime/fiber_switch.h"
+#include "runtime/overflow.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <taskpool/green.h>
 #include <unistd.h>
 
@@ -15,6 +18,7 @@ enum {
     TICKS_BETWEEN_POLLS = 64,  /* things picked to run between two looks at clock and descriptors */
     TICKS_BETWEEN_TASKS = 8,   /* a new task is picked this often although fibers are ready */
     SPIN_NS = 15 * 1000,       /* how long an OS thread looks for work before it sleeps */
+    SPINS_FOR_TOKEN = 1000,    /* about as long as a system call takes */
     SPINS_BETWEEN_CLOCKS = 32, /* looks between two readings of the clock */
 };
 
@@ -58,6 +62,7 @@ tp_status tp__loop_init(struct tp__loop *loop, struct tp__worker *worker, size_t
     loop->worker = worker;
     loop->stack_bytes = stack_bytes;
     loop->current = &loop->root;
+    loop->errno_place = &errno;
     loop->root.loop = loop;
     if (!register_loop(loop))
         return tp__fail(TP_E_LIMIT, "%u OS threads run green threads already: that is the limit", UINT16_MAX);
@@ -118,16 +123,21 @@ static void take_stops(struct tp__loop *loop)
     }
 }
 
+/* In `wakes` while the thread sleeps. */
+static struct tp__fiber asleep;
+
 void tp__loop_wake_remote(struct tp__loop *loop, struct tp__fiber *fiber)
 {
     struct tp__fiber *first = atomic_load_explicit(&loop->wakes, memory_order_relaxed);
     do {
-        fiber->next = first;
+        fiber->next = first == &asleep ? NULL : first;
         /* release: pairs with the exchange in take_wakes */
-    } while (!atomic_compare_exchange_weak_explicit(&loop->wakes, &first, fiber, memory_order_release,
+    } while (!atomic_compare_exchange_weak_explicit(&loop->wakes, &first, fiber, memory_order_acq_rel,
                                                     memory_order_relaxed));
-    tp__barrier_light();
+    if (first != &asleep)
+        return; /* the loop may be gone now */
     tp__loop_unpark(loop);
+    atomic_store_explicit(&loop->token_is_back, true, memory_order_release);
 }
 
 void tp__loop_send_stop(uint16_t loop_id, struct tp__stop *stop)
@@ -178,24 +188,47 @@ bool tp__loop_unpark(struct tp__loop *loop)
     return true;
 }
 
-void tp__loop_announce_sleep(struct tp__loop *loop)
+static void be_awake(struct tp__loop *loop)
+{
+    if (atomic_exchange_explicit(&loop->parked, AWAKE, memory_order_acq_rel) != AWAKE && loop->worker)
+        atomic_fetch_sub_explicit(&loop->worker->executor->sleeping, 1, memory_order_relaxed);
+}
+
+bool tp__loop_announce_sleep(struct tp__loop *loop)
 {
     if (loop->worker)
         atomic_fetch_add_explicit(&loop->worker->executor->sleeping, 1, memory_order_relaxed);
     atomic_store_explicit(&loop->parked, loop->poller.waiting ? SLEEPS_IN_POLLER : SLEEPS_ON_FUTEX,
                           memory_order_relaxed);
     tp__barrier_heavy(); /* pairs with the light barrier between a gift and the look at `parked` */
+    struct tp__fiber *none = NULL;
+    if (atomic_compare_exchange_strong_explicit(&loop->wakes, &none, &asleep, memory_order_acq_rel,
+                                                memory_order_relaxed))
+        return true;
+    be_awake(loop);
+    return false;
 }
 
 void tp__loop_retract_sleep(struct tp__loop *loop)
 {
-    if (atomic_exchange_explicit(&loop->parked, AWAKE, memory_order_acq_rel) != AWAKE && loop->worker)
-        atomic_fetch_sub_explicit(&loop->worker->executor->sleeping, 1, memory_order_relaxed);
+    be_awake(loop);
+    struct tp__fiber *token = &asleep;
+    if (atomic_compare_exchange_strong_explicit(&loop->wakes, &token, NULL, memory_order_acq_rel, memory_order_relaxed))
+        return;
+    /* Somebody has it, and is waking this thread at this moment or has done so. */
+    for (int spins = 0; !atomic_load_explicit(&loop->token_is_back, memory_order_acquire); spins++) {
+        if (spins < SPINS_FOR_TOKEN)
+            tp__cpu_relax();
+        else
+            sched_yield();
+    }
+    atomic_store_explicit(&loop->token_is_back, false, memory_order_relaxed);
 }
 
 bool tp__loop_has_events(struct tp__loop *loop)
 {
-    return loop->ready_first || atomic_load_explicit(&loop->wakes, memory_order_relaxed) ||
+    const struct tp__fiber *woken = atomic_load_explicit(&loop->wakes, memory_order_relaxed);
+    return loop->ready_first || (woken && woken != &asleep) ||
            atomic_load_explicit(&loop->stops, memory_order_relaxed) || tp__injector_count(&loop->bound) > 0;
 }
 
@@ -258,11 +291,12 @@ static void idle(struct tp__loop *loop)
     }
     if (!tp__loop_spin(loop, NULL, NULL)) {
         tp__stacks_trim(&loop->stacks);
-        tp__loop_announce_sleep(loop);
-        if (tp__loop_has_events(loop))
-            tp__loop_retract_sleep(loop);
-        else
-            tp__loop_sleep(loop);
+        if (tp__loop_announce_sleep(loop)) {
+            if (tp__loop_has_events(loop))
+                tp__loop_retract_sleep(loop);
+            else
+                tp__loop_sleep(loop);
+        }
     }
     tp__loop_poll(loop);
 }
@@ -329,8 +363,9 @@ static struct tp__fiber *next_fiber(struct tp__loop *loop, struct tp__fiber *spa
         take_wakes(loop);
     if (tp__unlikely(atomic_load_explicit(&loop->stops, memory_order_relaxed) != NULL))
         take_stops(loop);
-    if (loop->ready_first && loop->tick % TICKS_BETWEEN_TASKS != 0)
+    if (loop->ready_first && !loop->yielding && loop->tick % TICKS_BETWEEN_TASKS != 0)
         return pop_ready(loop);
+    loop->yielding = false;
     struct tp_promise *task;
     while ((task = next_task(loop))) {
         struct tp__fiber *fiber = fiber_for(loop, task, spare);
@@ -419,11 +454,11 @@ void tp__loop_cancel_all(struct tp__loop *loop)
 
 /* The loop of an OS thread that is no worker. */
 
-static pthread_key_t thread_end_key;
-static pthread_once_t thread_end_once = PTHREAD_ONCE_INIT;
+static pthread_key_t loop_end_key;
+static pthread_once_t loop_end_once = PTHREAD_ONCE_INIT;
 
 /* The thread ends and leaves green threads behind: they are cancelled, and end before it does. */
-static void thread_end(void *argument)
+static void end_loop(void *argument)
 {
     struct tp__loop *loop = argument;
     loop->is_ending = true;
@@ -432,11 +467,12 @@ static void thread_end(void *argument)
         (void)tp_yield();
     tp__loop_fini(loop);
     tp__free(loop);
+    tp__overflow_thread_fini();
 }
 
-static void make_thread_end_key(void)
+static void make_loop_end_key(void)
 {
-    (void)pthread_key_create(&thread_end_key, thread_end);
+    (void)pthread_key_create(&loop_end_key, end_loop);
 }
 
 static __attribute__((noinline)) struct tp__loop *make_loop(void)
@@ -451,8 +487,8 @@ static __attribute__((noinline)) struct tp__loop *make_loop(void)
         tp__free(loop);
         return NULL;
     }
-    pthread_once(&thread_end_once, make_thread_end_key);
-    (void)pthread_setspecific(thread_end_key, loop);
+    pthread_once(&loop_end_once, make_loop_end_key);
+    (void)pthread_setspecific(loop_end_key, loop);
     return loop;
 }
 

@@ -9,12 +9,14 @@
  *
  * Design notes: what crosses threads
  *
- *     wakes    fibers of this loop that another thread made ready: a stack of `next` links, taken whole
+ *     wakes    fibers of this loop that another thread made ready: a stack of `next` links, taken whole; or the token
+ *              ASLEEP while the thread sleeps. Who replaces the token wakes the thread; nobody else touches the loop after
+ *              the push, for the fiber may end, and with it the thread, before the push returns
  *     stops    tasks running here that another thread cancelled, likewise
  *     bound    tasks that only this loop may start
- *     parked   this thread sleeps, or is about to: whoever gives it something and sees that, wakes it
+ *     parked   this thread sleeps, or is about to: whoever gives it something else and sees that, wakes it
  *
- * The order "store what I give; tp__barrier_light; look at parked" here and "store parked; tp__barrier_heavy; look at what
+ * For the latter the order "store what I give; tp__barrier_light; look at parked" here and "store parked; tp__barrier_heavy; look at what
  * was given" there loses no wake.
  */
 #ifndef TP_RUNTIME_LOOP_H
@@ -41,7 +43,11 @@ struct tp__loop {
     struct tp__worker *worker; /* NULL for an OS thread that is none */
     size_t live;               /* tasks that have started and not ended */
     unsigned tick;             /* counts what was picked to run */
+    int *errno_place;          /* of this OS thread; asked for once */
+    _Atomic(struct tp__fiber *) watched_fiber; /* the current one, for the monitor */
+    atomic_uint_fast64_t turns;                /* grows whenever something else begins to run, likewise */
     bool idling;               /* the root was switched to because nothing else was ready */
+    bool yielding;             /* the current fiber lets others run: new tasks, too */
     bool is_ending;            /* the OS thread ends: no new green threads */
     uint16_t id;               /* in the table of loops; never 0 */
     size_t stack_bytes;        /* of its fibers */
@@ -54,6 +60,7 @@ struct tp__loop {
     _Alignas(TP__CACHE_PAIR) _Atomic(struct tp__fiber *) wakes;
     _Atomic(struct tp__stop *) stops;
     atomic_int parked;
+    atomic_bool token_is_back; /* who replaced the token has woken the thread and left the loop */
 };
 
 extern _Thread_local struct tp__loop *tp__loop_of_thread; /* NULL until the thread needs one */
@@ -100,9 +107,9 @@ void tp__loop_cancel_all(struct tp__loop *loop);
 /** Fires the timers that are due, and looks at the descriptors. */
 void tp__loop_poll(struct tp__loop *loop);
 
-/** Sleeping, in three steps: announce it (then whoever gives something will wake it), look once more, and sleep until
- *  woken, or the next timer, or a descriptor; or retract. */
-void tp__loop_announce_sleep(struct tp__loop *loop);
+/** Sleeping, in three steps: announce it (false if a wake has come; then whoever gives something will wake it), look once
+ *  more, and sleep until woken, or the next timer, or a descriptor; or retract. */
+bool tp__loop_announce_sleep(struct tp__loop *loop);
 bool tp__loop_has_events(struct tp__loop *loop);
 void tp__loop_sleep(struct tp__loop *loop);
 void tp__loop_retract_sleep(struct tp__loop *loop);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
 #include "base/context.h"
+#include "closure/payload.h"
 #include "runtime/pool.h"
 
 #include <string.h>
@@ -17,6 +18,7 @@ struct map {
     size_t count;
     tp_promise **promises; /* those submitted and not yet awaited; NULL after */
     unsigned char *captures;
+    size_t awaited; /* the first so many have their status */
 };
 
 static tp_status submit_all(struct map *map, size_t *submitted)
@@ -66,6 +68,7 @@ static tp_status await_all(struct map *map, size_t *first)
             tp_promise_release(map->promises[i]);
             map->promises[i] = NULL;
         }
+        map->awaited = i + 1;
         report(map, i + 1);
     }
     return TP_OK;
@@ -81,6 +84,14 @@ static void cancel_rest(struct map *map, size_t submitted)
     }
 }
 
+/* The map failed as a whole: so did each element that has no status of its own yet. */
+static void fill_statuses(const struct map *map, tp_status status)
+{
+    for (size_t i = 0; i < map->count && map->options && map->options->statuses; i++)
+        if (i >= map->awaited)
+            map->options->statuses[i] = status;
+}
+
 static tp_status run(struct map *map)
 {
     size_t submitted;
@@ -91,6 +102,7 @@ static tp_status run(struct map *map)
     if (status != TP_OK) {
         struct tp__error_record *error = tp__error_retain(tp__context_current()->error);
         cancel_rest(map, submitted);
+        fill_statuses(map, status);
         if (error)
             tp__error_set(error);
         tp__error_release(error);
@@ -121,10 +133,18 @@ tp_status tp__map(tp_pool *pool, const tp_task_definition *task, const void *cap
     map.captures = tp__alloc(task->captures_size);
     tp_status status;
     if (map.promises && map.captures) {
-        memcpy(map.captures, captures, task->captures_size);
-        status = run(&map);
+        /* Copied once, so that a task an element takes references and no more memory. */
+        status = tp__captures_copy_rest(task, map.captures, captures);
+        if (status == TP_OK) {
+            status = run(&map);
+            memset(map.captures + task->parameters[0].offset, 0, task->parameters[0].size); /* the last one: `in` has it */
+            tp__captures_drop(task, map.captures);
+        } else {
+            fill_statuses(&map, status);
+        }
     } else {
         status = tp__fail_nomem("the tasks of a map");
+        fill_statuses(&map, status);
     }
     tp__free(map.promises);
     tp__free(map.captures);

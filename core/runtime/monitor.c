@@ -80,16 +80,19 @@ static void end_tasks_in_time(struct tp__monitor *monitor, int64_t now_ns)
 static void name_hogs(struct tp__monitor *monitor, int64_t now_ns)
 {
     for (size_t i = 0; i < monitor->executor->worker_count; i++) {
-        struct tp__worker *worker = &monitor->executor->workers[i];
+        struct tp__loop *loop = &monitor->executor->workers[i].loop;
         struct watched *watched = &monitor->watched[i];
-        const tp_task_definition *task = atomic_load_explicit(&worker->running, memory_order_relaxed);
-        const uint64_t turn = atomic_load_explicit(&worker->turns, memory_order_relaxed);
+        const uint64_t turn = atomic_load_explicit(&loop->turns, memory_order_relaxed);
+        /* A fiber's memory stays as long as its loop, whatever it runs now. */
+        const struct tp__fiber *fiber = atomic_load_explicit(&loop->watched_fiber, memory_order_relaxed);
+        const tp_task_definition *task =
+            fiber ? atomic_load_explicit(&fiber->watched.definition, memory_order_relaxed) : NULL;
         if (!task || turn != watched->turn) {
             watched->turn = turn;
             watched->since_ns = now_ns;
             continue;
         }
-        const uint64_t started = atomic_load_explicit(&worker->started, memory_order_relaxed);
+        const uint64_t started = atomic_load_explicit(&fiber->watched.start_turn, memory_order_relaxed);
         if (now_ns - watched->since_ns < monitor->watchdog_ns || started == watched->reported)
             continue;
         watched->reported = started;

@@ -77,6 +77,8 @@ void tp__overflow_install(void)
 void tp__overflow_thread_init(void)
 {
     stack_t present;
+    if (signal_stack)
+        return;
     if (sigaltstack(NULL, &present) == 0 && !(present.ss_flags & SS_DISABLE))
         return; /* a sanitizer or the application has given it one */
     signal_stack = tp__alloc(SIGNAL_STACK_BYTES);

@@ -67,7 +67,7 @@ static bool forget(struct descriptor_wait *self)
     return true;
 }
 
-static bool withdraw(struct tp__wait *wait)
+static bool withdraw_descriptor(struct tp__wait *wait)
 {
     return forget((struct descriptor_wait *)wait);
 }
@@ -112,7 +112,7 @@ tp_status tp_wait_fd(int fd, int events, int64_t timeout_ms)
     if (events == 0 || (events & ~(TP_FD_READ | TP_FD_WRITE)))
         return tp__fail(TP_E_ARGUMENT, "tp_wait_fd: events is %d; give TP_FD_READ, TP_FD_WRITE or both", events);
     struct descriptor_wait self = {.fd = fd};
-    const tp_status status = tp__wait_init(&self.wait, withdraw);
+    const tp_status status = tp__wait_init(&self.wait, withdraw_descriptor);
     if (status != TP_OK)
         return status;
     self.poller = &tp__loop_of_thread->poller;

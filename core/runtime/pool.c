@@ -97,6 +97,14 @@ static tp_status check_usable(const char *function, const tp_pool *pool)
     return TP_OK;
 }
 
+static tp_status check_open(const char *function, const tp_pool *pool)
+{
+    const tp_status status = check_usable(function, pool);
+    if (status == TP_OK && atomic_load_explicit(&pool->phase, memory_order_acquire) == TP__POOL_SHUT)
+        return tp__fail(TP_E_SHUTDOWN, "%s: the pool is shut down", function);
+    return status;
+}
+
 /* A task that waits until its own pool has no task left waits for itself. */
 static tp_status check_not_own(const char *function, const tp_pool *pool)
 {
@@ -181,14 +189,14 @@ size_t tp_pool_pending(const tp_pool *pool)
 
 tp_channel *tp_pool_channel(tp_pool *pool, const char *name)
 {
-    if (check_usable("tp_pool_channel", pool) != TP_OK)
+    if (check_open("tp_pool_channel", pool) != TP_OK)
         return NULL;
     return tp__channels_get(pool->executor->channels, name);
 }
 
 tp_channel *tp_pool_channel_with(tp_pool *pool, const char *name, size_t capacity)
 {
-    if (check_usable("tp_pool_channel_with", pool) != TP_OK)
+    if (check_open("tp_pool_channel_with", pool) != TP_OK)
         return NULL;
     return tp__channels_get_with(pool->executor->channels, name, capacity);
 }

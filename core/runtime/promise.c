@@ -93,7 +93,7 @@ static void release_slowly(struct tp_promise *promise)
     destroy(promise);
 }
 
-void tp_promise_release(tp_promise *promise)
+TP__HOT void tp_promise_release(tp_promise *promise)
 {
     if (!promise)
         return;
@@ -162,10 +162,14 @@ struct tp__fiber *tp__promise_resolve(struct tp_promise *promise, struct tp__err
     const uint8_t epoch = promise->epoch;
     if (tp__unlikely(promise->extra != NULL))
         drop_time_limit(promise, promise->extra);
+    if (tp__likely(tally != NULL))
+        tp__tally_resolving(tally);
     uintptr_t before;
     const uintptr_t resolved = error ? (uintptr_t)error | TP__FAILED : TP__DONE;
     if (tp__unlikely(!move_to(promise, resolved, &before))) {
         /* It was cancelled while it ran: the value stays unseen, and the fiber's reference goes. */
+        if (tally)
+            tp__tally_resolved_elsewhere(tally, true);
         if (error)
             tp__error_release(error);
         else if (!promise->definition->plain)
@@ -177,27 +181,41 @@ struct tp__fiber *tp__promise_resolve(struct tp_promise *promise, struct tp__err
     /* From here on the promise belongs to its handles. */
     if (tp__unlikely(before & TP__ABANDONED))
         destroy(promise);
-    struct tp__fiber *found = wake_waiters(before, favoured);
     if (tp__likely(tally != NULL))
-        tp__tally_completed(tally, epoch);
-    return found;
+        tp__tally_completed(tally, epoch, true);
+    return wake_waiters(before, favoured);
+}
+
+/* Resolves to the error if the state is still `state`. */
+static bool stop_from(struct tp_promise *promise, uintptr_t state, struct tp__error_record *error)
+{
+    const bool is_over = tp__phase_of(state) == TP__QUEUED; /* it will never run */
+    struct tp__tally *tally = promise->tally;
+    if (tally)
+        tp__tally_resolving(tally);
+    if (!atomic_compare_exchange_strong_explicit(&promise->state, &state, (uintptr_t)error | TP__FAILED,
+                                                 memory_order_acq_rel, memory_order_relaxed)) {
+        if (tally)
+            tp__tally_resolved_elsewhere(tally, false);
+        return false;
+    }
+    if (tally)
+        tp__tally_completed(tally, promise->epoch, is_over);
+    wake_waiters(state, NULL);
+    return true;
 }
 
 static tp_status stop_queued(struct tp_promise *promise, uintptr_t state, struct tp__error_record *error, bool *done)
 {
     /* One reference for the queue's entry, one for this function. */
     atomic_fetch_add_explicit(&promise->references, 2, memory_order_relaxed);
-    *done = atomic_compare_exchange_strong_explicit(&promise->state, &state, (uintptr_t)error | TP__FAILED,
-                                                    memory_order_acq_rel, memory_order_relaxed);
+    *done = stop_from(promise, state, error);
     if (!*done) {
         atomic_fetch_sub_explicit(&promise->references, 2, memory_order_relaxed);
         return TP_OK;
     }
     if (!promise->definition->plain)
         tp__captures_drop(promise->definition, promise->payload);
-    wake_waiters(state, NULL);
-    if (promise->tally)
-        tp__tally_completed(promise->tally, promise->epoch);
     tp_promise_release(promise);
     return TP_OK;
 }
@@ -209,17 +227,13 @@ static tp_status stop_running(struct tp_promise *promise, uintptr_t state, struc
         return tp__fail_nomem("the message that cancels a task");
     /* One reference for the fiber that runs on, one for the message. */
     atomic_fetch_add_explicit(&promise->references, 2, memory_order_relaxed);
-    *done = atomic_compare_exchange_strong_explicit(&promise->state, &state, (uintptr_t)error | TP__FAILED,
-                                                    memory_order_acq_rel, memory_order_relaxed);
+    *done = stop_from(promise, state, error);
     if (!*done) {
         atomic_fetch_sub_explicit(&promise->references, 2, memory_order_relaxed);
         tp__free(stop);
         return TP_OK;
     }
     atomic_store_explicit(&promise->stop, true, memory_order_relaxed);
-    wake_waiters(state, NULL);
-    if (promise->tally)
-        tp__tally_completed(promise->tally, promise->epoch);
     /* Who claimed it stores the id right after: this waits for a few instructions of a thread that runs. */
     uint16_t loop_id;
     while ((loop_id = atomic_load_explicit(&promise->loop_id, memory_order_acquire)) == 0)

@@ -79,9 +79,9 @@ static _Unwind_Reason_Code stop_at_base(int version, _Unwind_Action actions, _Un
 {
     (void)version, (void)class, (void)exception;
     struct tp__fiber *fiber = argument;
-    /* The base frame holds the jump buffer, and stacks grow down: whoever is at or above it is not the task's. */
-    if ((actions & _UA_END_OF_STACK) || _Unwind_GetCFA(context) > (uintptr_t)fiber->base)
-        longjmp(*fiber->base, 1);
+    /* Stacks grow down: whoever is above the base frame's address is the base itself. */
+    if ((actions & _UA_END_OF_STACK) || _Unwind_GetCFA(context) > fiber->base_frame)
+        longjmp(fiber->base, 1);
     return _URC_NO_REASON;
 }
 
@@ -89,12 +89,12 @@ static _Noreturn void unwind(struct tp__fiber *fiber, struct tp__error_record *e
 {
     if (fiber->raised) {
         tp__error_release(error);
-        longjmp(*fiber->base, 1);
+        longjmp(fiber->base, 1);
     }
     fiber->raised = error;
-    struct _Unwind_Exception exception = {.exception_class = 0};
-    (void)_Unwind_ForcedUnwind(&exception, stop_at_base, fiber);
-    longjmp(*fiber->base, 1); /* it returns only if it cannot unwind */
+    fiber->unwinding = (struct _Unwind_Exception){.exception_class = 0};
+    (void)_Unwind_ForcedUnwind(&fiber->unwinding, stop_at_base, fiber);
+    longjmp(fiber->base, 1); /* it returns only if it cannot unwind */
 }
 
 static _Noreturn void die(const char *message)

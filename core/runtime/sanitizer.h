@@ -5,19 +5,12 @@
 #ifndef TP_RUNTIME_SANITIZER_H
 #define TP_RUNTIME_SANITIZER_H
 
-#include "base/barrier.h" /* TP__THREAD_SANITIZER */
+#include "base/sanitized.h"
 
 #include <stddef.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define TP__ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define TP__ADDRESS_SANITIZER 1
-#endif
-#endif
-
 #ifdef TP__ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef TP__THREAD_SANITIZER
@@ -49,6 +42,8 @@ static inline void tp__sanitizer_stack_init(struct tp__sanitizer_stack *stack, c
 {
     (void)stack, (void)bottom, (void)size;
 #ifdef TP__ADDRESS_SANITIZER
+    /* The memory may have been a stack before, of a pool that is gone, and its last frames never returned. */
+    __asan_unpoison_memory_region(bottom, size);
     stack->bottom = bottom;
     stack->size = size;
 #endif

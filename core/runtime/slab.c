@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "base/sanitized.h"
 #include "base/spinlock.h"
 
 #include <pthread.h>
@@ -46,14 +47,9 @@ static _Thread_local bool thread_registered;
 static pthread_key_t thread_end_key;
 static pthread_once_t thread_end_once = PTHREAD_ONCE_INIT;
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef TP__ADDRESS_SANITIZER
 #define EVERY_BLOCK_FROM_HEAP 1 /* so that the sanitizer sees each use after free and each leak */
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define EVERY_BLOCK_FROM_HEAP 1
-#endif
-#endif
-#ifndef EVERY_BLOCK_FROM_HEAP
+#else
 #define EVERY_BLOCK_FROM_HEAP 0
 #endif
 

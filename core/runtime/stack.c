@@ -227,8 +227,6 @@ void tp__stacks_each(struct tp__stacks *stacks, void (*visit)(struct tp__fiber *
 
 bool tp__stack_is_intact(const struct tp__fiber *fiber)
 {
-    if (tp__likely(!fiber->unguarded))
-        return true;
     const uint64_t below = *(const uint64_t *)(const void *)(fiber->stack_base - CANARY_BYTES);
     return below == canary_value || below == 0; /* 0: that stack was never used */
 }

@@ -63,7 +63,7 @@ void tp__stacks_fini(struct tp__stacks *stacks); /* none may be in use */
 /** Calls `visit` with every fiber that has been handed out or given back, used or not. */
 void tp__stacks_each(struct tp__stacks *stacks, void (*visit)(struct tp__fiber *fiber));
 
-/** False if a frame has overwritten the canary below this stack. */
+/** False if a frame has overwritten the canary below the stack of an `unguarded` fiber. */
 bool tp__stack_is_intact(const struct tp__fiber *fiber);
 
 /** True if `address` lies in the guard page of this fiber's stack. */

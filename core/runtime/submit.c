@@ -52,8 +52,10 @@ struct tp_promise *tp__pool_make_task(tp_pool *pool, const tp_task_definition *d
         return NULL;
     const size_t size = definition->captures_size;
     if (tp__likely(definition->plain)) {
-        if (size == 8)
-            memcpy(task->payload, captures, 8); /* a move, not a call */
+        if (size == 8) /* a move, not a call */
+            memcpy(task->payload, captures, 8);
+        else if (size == 4)
+            memcpy(task->payload, captures, 4);
         else if (size)
             memcpy(task->payload, captures, size);
     } else if (tp__captures_copy(definition, task->payload, captures) != TP_OK) {
@@ -118,7 +120,8 @@ static struct tp_promise *take_back(tp_pool *pool, struct tp_promise *task, uint
     if (task->extra && task->extra->monitor && tp__monitor_disarm(task->extra->monitor, task->extra))
         atomic_fetch_sub_explicit(&task->references, 1, memory_order_relaxed);
     tp__promise_discard(task, true);
-    tp__tally_completed(pool->tally, epoch);
+    tp__tally_resolving(pool->tally);
+    tp__tally_completed(pool->tally, epoch, true);
     return NULL;
 }
 
@@ -156,7 +159,7 @@ static tp_status check_pool(const char *function, tp_pool *pool)
     return TP_OK;
 }
 
-tp_promise *tp__submit(tp_pool *pool, const tp_task_definition *task, const void *captures, const tp_task_options *options)
+TP__HOT tp_promise *tp__submit(tp_pool *pool, const tp_task_definition *task, const void *captures, const tp_task_options *options)
 {
     if (check_pool("tp_submit", pool) != TP_OK)
         return NULL;

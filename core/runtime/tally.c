@@ -7,9 +7,12 @@
 #include "runtime/executor.h"
 #include "runtime/wait.h"
 
+#include <sched.h>
+
 struct shard {
     _Alignas(TP__CACHE_PAIR) atomic_uint_fast64_t submitted[2]; /* by epoch; only ever grow */
     atomic_uint_fast64_t completed[2];
+    atomic_uint_fast64_t windows; /* odd while this worker resolves a task that it has not counted yet */
     uint64_t round; /* to which `quota` belongs */
     uint64_t quota; /* completions until this worker looks at the sums */
 };
@@ -25,12 +28,15 @@ enum stage { STRAGGLERS, CURRENT };
 struct tp__tally {
     struct tp__executor *executor;
     struct tp__tally *parent;
+    size_t depth; /* how many parents above it */
     size_t worker_count; /* that have a shard */
     atomic_uint epoch; /* the lowest bit counts */
+    atomic_uint references; /* without shards: the handle, tasks that are not over, and tallies below this one */
 
     _Alignas(TP__CACHE_PAIR) atomic_uint_fast64_t round; /* of the drain that goes on; 0: nobody drains */
     atomic_uint_fast64_t round_quota;
     uint64_t rounds; /* how many there have been */
+    atomic_uint resolving; /* tasks that threads without a shard resolve and have not counted yet */
     tp__spinlock lock; /* guards the rest, and the shard behind the workers' */
     enum stage stage;
     struct drainer *draining; /* wait for the present drain */
@@ -38,6 +44,22 @@ struct tp__tally {
 
     struct shard shards[]; /* one a worker, and one for everyone else */
 };
+
+static void retain(struct tp__tally *tally)
+{
+    if (tally && tally->worker_count == 0)
+        atomic_fetch_add_explicit(&tally->references, 1, memory_order_relaxed);
+}
+
+static void release(struct tp__tally *tally)
+{
+    while (tally && tally->worker_count == 0 &&
+           atomic_fetch_sub_explicit(&tally->references, 1, memory_order_acq_rel) == 1) {
+        struct tp__tally *parent = tally->parent;
+        tp__free(tally);
+        tally = parent;
+    }
+}
 
 struct tp__tally *tp__tally_new(struct tp__executor *executor, size_t sharded_workers, struct tp__tally *parent)
 {
@@ -50,13 +72,19 @@ struct tp__tally *tp__tally_new(struct tp__executor *executor, size_t sharded_wo
     __builtin_memset(tally, 0, size);
     tally->executor = executor;
     tally->worker_count = sharded_workers;
+    atomic_init(&tally->references, 1);
     tally->parent = parent;
+    retain(parent);
+    tally->depth = parent ? parent->depth + 1 : 0;
     return tally;
 }
 
 void tp__tally_free(struct tp__tally *tally)
 {
-    tp__free(tally);
+    if (tally->worker_count > 0)
+        tp__free(tally);
+    else
+        release(tally);
 }
 
 static struct shard *shard_of_worker(struct tp__tally *tally)
@@ -71,20 +99,17 @@ static void add_alone(atomic_uint_fast64_t *counter, uint64_t count)
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + count, memory_order_release);
 }
 
-uint8_t tp__tally_submitted_many(struct tp__tally *tally, size_t count)
+uint8_t tp__tally_submitted(struct tp__tally *tally)
 {
     const uint8_t epoch = atomic_load_explicit(&tally->epoch, memory_order_relaxed) & 1;
     struct shard *shard = shard_of_worker(tally);
-    if (tp__likely(shard != NULL))
-        add_alone(&shard->submitted[epoch], count);
-    else
-        atomic_fetch_add_explicit(&tally->shards[tally->worker_count].submitted[epoch], count, memory_order_release);
+    if (tp__likely(shard != NULL)) {
+        add_alone(&shard->submitted[epoch], 1);
+    } else {
+        retain(tally);
+        atomic_fetch_add_explicit(&tally->shards[tally->worker_count].submitted[epoch], 1, memory_order_release);
+    }
     return epoch;
-}
-
-uint8_t tp__tally_submitted(struct tp__tally *tally)
-{
-    return tp__tally_submitted_many(tally, 1);
 }
 
 static uint64_t sum_completed(const struct tp__tally *tally, unsigned epoch)
@@ -105,8 +130,36 @@ static uint64_t remaining(const struct tp__tally *tally, unsigned epoch)
     return submitted - completed;
 }
 
-size_t tp__tally_pending(const struct tp__tally *tally)
+void tp__tally_resolving(struct tp__tally *tally)
 {
+    struct shard *shard = shard_of_worker(tally);
+    if (tp__likely(shard != NULL))
+        add_alone(&shard->windows, 1);
+    else
+        atomic_fetch_add_explicit(&tally->resolving, 1, memory_order_relaxed);
+}
+
+void tp__tally_resolved_elsewhere(struct tp__tally *tally, bool is_over)
+{
+    struct shard *shard = shard_of_worker(tally);
+    if (shard)
+        add_alone(&shard->windows, 1);
+    else
+        atomic_fetch_sub_explicit(&tally->resolving, 1, memory_order_relaxed);
+    if (is_over)
+        release(tally);
+}
+
+size_t tp__tally_pending(struct tp__tally *tally)
+{
+    /* What is being resolved at this moment may have been seen resolved by the caller: wait for the few instructions. */
+    for (size_t i = 0; i < tally->worker_count; i++) {
+        const uint64_t window = atomic_load_explicit(&tally->shards[i].windows, memory_order_acquire);
+        while ((window & 1) && atomic_load_explicit(&tally->shards[i].windows, memory_order_acquire) == window)
+            sched_yield();
+    }
+    while (atomic_load_explicit(&tally->resolving, memory_order_acquire) > 0)
+        sched_yield();
     return remaining(tally, 0) + remaining(tally, 1);
 }
 
@@ -179,22 +232,27 @@ static __attribute__((noinline)) void count_against_quota(struct tp__tally *tall
         shard->quota--;
 }
 
-void tp__tally_completed(struct tp__tally *tally, uint8_t epoch)
+void tp__tally_completed(struct tp__tally *tally, uint8_t epoch, bool is_over)
 {
     struct shard *shard = shard_of_worker(tally);
     if (tp__likely(shard != NULL)) {
         add_alone(&shard->completed[epoch], 1);
+        add_alone(&shard->windows, 1);
         tp__barrier_light(); /* pairs with the heavy one in advance() */
         const uint64_t round = atomic_load_explicit(&tally->round, memory_order_acquire);
         if (tp__unlikely(round != 0))
             count_against_quota(tally, shard, round);
         return;
     }
-    /* A thread that the tally does not outlive by joining it: all under the lock, so that a drainer cannot free it. */
+    /* Nobody joins this thread before the tally goes: all of it under the lock, which a drainer takes before that. */
+    const bool is_counted = is_over && tally->worker_count == 0;
     tp__spinlock_lock(&tally->lock);
     add_alone(&tally->shards[tally->worker_count].completed[epoch], 1);
+    atomic_fetch_sub_explicit(&tally->resolving, 1, memory_order_release);
     wake(advance(tally));
     tp__spinlock_unlock(&tally->lock);
+    if (is_counted)
+        release(tally);
 }
 
 static bool remove_from(struct drainer **list, struct drainer *drainer)
@@ -208,7 +266,7 @@ static bool remove_from(struct drainer **list, struct drainer *drainer)
     return false;
 }
 
-static bool withdraw(struct tp__wait *wait)
+static bool withdraw_drainer(struct tp__wait *wait)
 {
     struct drainer *drainer = (struct drainer *)wait;
     struct tp__tally *tally = drainer->tally;
@@ -228,7 +286,7 @@ static bool withdraw(struct tp__wait *wait)
 tp_status tp__tally_drain(struct tp__tally *tally, enum tp__wait_mode mode)
 {
     struct drainer self = {.tally = tally};
-    tp_status status = tp__wait_init(&self.wait, withdraw);
+    tp_status status = tp__wait_init(&self.wait, withdraw_drainer);
     if (status != TP_OK)
         return status;
     tp__spinlock_lock(&tally->lock);
@@ -254,8 +312,7 @@ struct tp__executor *tp__tally_executor(const struct tp__tally *tally)
 
 bool tp__tally_descends(const struct tp__tally *tally, const struct tp__tally *ancestor)
 {
-    for (; tally; tally = tally->parent)
-        if (tally == ancestor)
-            return true;
-    return false;
+    while (tally && tally->depth > ancestor->depth)
+        tally = tally->parent;
+    return tally == ancestor;
 }

@@ -30,16 +30,21 @@ struct tp__tally;
  *  thread counts under the lock). `parent`: of the task that opened this handle, NULL if none did. NULL without memory. */
 struct tp__tally *tp__tally_new(struct tp__executor *executor, size_t sharded_workers, struct tp__tally *parent)
     __attribute__((warn_unused_result));
+/** Gives up the handle's part in the tally. One with shards is freed: no worker may run any more. Another one is freed when
+ *  the last task that was counted in it is over. */
 void tp__tally_free(struct tp__tally *tally);
 
 /** Counts a task before anyone can run it; returns its epoch. */
 uint8_t tp__tally_submitted(struct tp__tally *tally);
-/** Counts `count` tasks of the same epoch at once. */
-uint8_t tp__tally_submitted_many(struct tp__tally *tally, size_t count);
-/** Counts a task that was resolved. */
-void tp__tally_completed(struct tp__tally *tally, uint8_t epoch);
 
-size_t tp__tally_pending(const struct tp__tally *tally);
+/** A task is resolved between these two, and counted by the second: whoever has seen it resolved does not find it pending
+ *  any more. `is_over`: nothing of the task runs any more, so that it needs the tally no longer. */
+void tp__tally_resolving(struct tp__tally *tally);
+void tp__tally_completed(struct tp__tally *tally, uint8_t epoch, bool is_over);
+/** Instead of the second: the task turned out to be resolved and counted by another. */
+void tp__tally_resolved_elsewhere(struct tp__tally *tally, bool is_over);
+
+size_t tp__tally_pending(struct tp__tally *tally);
 
 /** Waits for every task counted before the call. TP_OK, TP_E_CANCELLED, TP_E_NOMEM. */
 tp_status tp__tally_drain(struct tp__tally *tally, enum tp__wait_mode mode);

@@ -60,7 +60,7 @@ static __attribute__((cold, noinline)) tp_status timed_out(void)
     return tp__fail(TP_E_TIMEOUT, "what was waited for did not happen within the time limit");
 }
 
-static inline tp_status park(struct tp__wait *wait, int64_t deadline_ns, enum tp__wait_mode mode, struct tp_promise *start)
+static inline tp_status park_until(struct tp__wait *wait, int64_t deadline_ns, enum tp__wait_mode mode, struct tp_promise *start)
 {
     struct tp__fiber *fiber = wait->fiber;
     struct tp__loop *loop = fiber->loop;
@@ -83,6 +83,11 @@ static bool is_stopped(const struct tp__fiber *fiber)
     return fiber->task && atomic_load_explicit(&fiber->task->stop, memory_order_relaxed);
 }
 
+bool tp__wait_is_stopping(const struct tp__wait *wait)
+{
+    return is_stopped(wait->fiber);
+}
+
 tp_status tp__wait_park(struct tp__wait *wait, int64_t deadline_ns, enum tp__wait_mode mode)
 {
     struct tp__fiber *fiber = wait->fiber;
@@ -91,12 +96,12 @@ tp_status tp__wait_park(struct tp__wait *wait, int64_t deadline_ns, enum tp__wai
             return cancelled(fiber);
         deadline_ns = TP__NEVER; /* somebody is about to wake it */
     }
-    return park(wait, deadline_ns, mode, NULL);
+    return park_until(wait, deadline_ns, mode, NULL);
 }
 
 tp_status tp__wait_park_starting(struct tp__wait *wait, int64_t deadline_ns, struct tp_promise *task)
 {
-    return park(wait, deadline_ns, TP__WAIT_CANCELLABLE, task);
+    return park_until(wait, deadline_ns, TP__WAIT_CANCELLABLE, task);
 }
 
 void tp__wait_wake(struct tp__wait *wait)

@@ -57,6 +57,10 @@ tp_status tp__wait_park_starting(struct tp__wait *wait, int64_t deadline_ns, str
 /** Gives up the wait of a fiber of the calling thread if it is parked and still can: it goes on with `outcome`. */
 void tp__wait_give_up(struct tp__fiber *fiber, tp_status outcome);
 
+/** True if the waiter was told to stop, so that it will not go on with what it is given: whoever gives something passes it
+ *  over. It takes itself out of the list. Under the object's lock, and for waits that are cancellable. */
+bool tp__wait_is_stopping(const struct tp__wait *wait);
+
 /** Makes the waiter ready. Exactly once a wait, by whoever took it out of its list, from any thread. */
 void tp__wait_wake(struct tp__wait *wait);
 

@@ -316,24 +316,69 @@ static void cancelling_a_waiter_leaves_what_it_awaits(void)
     tp_promise_release(never);
 }
 
-TP_LOCAL_TASK(sleep_here, tp_status, (int64_t, ms))
+TP_TASK(receive_one, int64_t, (tp_channel *, from), (tp_channel *, started))
 {
+    int64_t v;
+    tp_try(tp_send(started, (int64_t)1));
+    tp_try(tp_recv(from, &v));
+    return v;
+}
+
+/* Once tp_cancel has returned, nothing that is sent reaches the task: it would be lost with it. */
+static void a_cancelled_receiver_takes_no_message(void)
+{
+    tp_auto(tp_pool) pool = tp_pool_open("local:2");
+    CHECK_OR_EXIT(pool != NULL);
+    tp_channel *from = tp_pool_channel(pool, "from");
+    tp_channel *started = tp_pool_channel(pool, "started");
+    for (int round = 0; round < 200; round++) {
+        int64_t v = 0;
+        tp_promise *cancelled = tp_submit(pool, receive_one, from, started);
+        CHECK_OK(tp_recv(started, &v));
+        CHECK_OK(tp_cancel(cancelled));
+        CHECK_OK(tp_send(from, (int64_t)round));
+        CHECK_STATUS(tp_await(cancelled, &v), TP_E_CANCELLED);
+        tp_promise_release(cancelled);
+        if (!CHECK_OK(tp_recv_for(from, &v, 10000)))
+            break;
+        CHECK_INT(v, round);
+    }
+}
+
+static void set_flag(void *argument)
+{
+    *(bool *)argument = true;
+}
+
+TP_LOCAL_TASK(sleep_here, tp_status, (int64_t, ms), (bool *, started), (bool *, ended))
+{
+    *started = true;
+    tp_try(tp_defer(set_flag, ended));
     return tp_sleep_ms(ms);
 }
 
 static void a_green_thread_of_main_can_be_cancelled(void)
 {
-    tp_promise *parked = tp_async(sleep_here, 1000000);
-    CHECK_OK(tp_yield());
-    CHECK_OK(tp_cancel(parked));
+    bool started = false;
+    bool ended = false;
     tp_status status;
+    tp_promise *parked = tp_async(sleep_here, 1000000, &started, &ended);
+    while (!started)
+        CHECK_OK(tp_yield());
+    CHECK_OK(tp_cancel(parked));
     CHECK_STATUS(tp_await(parked, &status), TP_E_CANCELLED);
     tp_promise_release(parked);
-    tp_promise *queued = tp_async(sleep_here, 1000000);
+    while (!ended) /* its promise was resolved at once, the task itself ends in its turn */
+        CHECK_OK(tp_yield());
+
+    started = false;
+    tp_promise *queued = tp_async(sleep_here, 1000000, &started, &ended);
     CHECK_OK(tp_cancel(queued));
     CHECK_STATUS(tp_await(queued, &status), TP_E_CANCELLED);
     tp_promise_release(queued);
-    CHECK_OK(tp_yield());
+    for (int i = 0; i < 1000; i++)
+        CHECK_OK(tp_yield());
+    CHECK(!started);
 }
 
 int main(int argc, char **argv)
@@ -347,6 +392,7 @@ int main(int argc, char **argv)
         CHECK_TEST(a_time_out_cancels_the_parked_task),
         CHECK_TEST(negative_time_limits_of_tasks_are_refused),
         CHECK_TEST(cancelling_a_waiter_leaves_what_it_awaits),
+        CHECK_TEST(a_cancelled_receiver_takes_no_message),
         CHECK_TEST(a_green_thread_of_main_can_be_cancelled),
     };
     CHECK_RUN(tests, argc, argv);

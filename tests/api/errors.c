@@ -292,6 +292,34 @@ static void each_green_thread_has_its_own_last_error(void)
     CHECK_STR(tp_last_error()->message, before);
 }
 
+/* Green threads of main fail as tasks of a pool do. */
+TP_LOCAL_TASK(raise_here, int64_t, (int *, defers))
+{
+    tp_try(tp_defer(note, number(4)));
+    ++*defers;
+    tp_try(tp_yield());
+    tp_raise("raised on main");
+}
+
+static void a_green_thread_of_main_raises(void)
+{
+    int defers = 0;
+    tp_promise *p[3];
+    for (int i = 0; i < 3; i++)
+        p[i] = tp_async(raise_here, &defers);
+    for (int i = 0; i < 3; i++) {
+        int64_t v = 5;
+        CHECK_STATUS(tp_await(p[i], &v), TP_E_TASK);
+        CHECK_INT(v, 0);
+        CHECK_STR(tp_promise_error(p[i])->message, "raised on main");
+        CHECK_STR(tp_promise_error(p[i])->task, "raise_here");
+        CHECK_INT(tp_promise_error(p[i])->worker, -1);
+        tp_promise_release(p[i]);
+    }
+    CHECK_INT(defers, 3);
+    check_order((const int[]){4, 4, 4}, 3);
+}
+
 static void many_failures_leave_the_pool_whole(void)
 {
     tp_auto(tp_pool) pool = tp_pool_open("local:2");
@@ -323,6 +351,7 @@ int main(int argc, char **argv)
         CHECK_TEST(the_error_says_where),
         CHECK_TEST(a_message_is_cut_at_4095_bytes),
         CHECK_TEST(each_green_thread_has_its_own_last_error),
+        CHECK_TEST(a_green_thread_of_main_raises),
         CHECK_TEST(many_failures_leave_the_pool_whole),
     };
     CHECK_RUN(tests, argc, argv);

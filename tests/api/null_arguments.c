@@ -193,6 +193,44 @@ static void async_pools(void)
     REFUSES_NULL(tp_async_pool_map(none, square, in, out, 2));
 }
 
+static void values(void)
+{
+    const tp_str no_str = tp_str_new(NULL);
+    CHECK(no_str.data == NULL);
+    CHECK_STATUS(tp_last_error()->status, TP_E_ARGUMENT);
+    CHECK(tp_str_new_n(NULL, 1).data == NULL);
+    CHECK_STATUS(tp_last_error()->status, TP_E_ARGUMENT);
+    tp_str empty = tp_str_new_n(NULL, 0);
+    CHECK_TP_STR(empty, "");
+    tp_str_release(empty);
+    tp_str_release(no_str);
+    CHECK(tp_bytes_new(NULL, 1).data == NULL);
+    CHECK_STATUS(tp_last_error()->status, TP_E_ARGUMENT);
+    CHECK_INT(tp_bytes_new(NULL, 0).size, 0);
+    CHECK(tp_value_channel(NULL).type == TP_VALUE_FAILED);
+    CHECK_STATUS(tp_last_error()->status, TP_E_ARGUMENT);
+    tp_auto(tp_value) map = tp_value_map();
+    tp_auto(tp_value) list = tp_value_list();
+    CHECK_OK(tp_value_list_append(list, tp_value_int(1)));
+    CHECK_OK(tp_value_map_set(map, "key", list));
+    REFUSES_NULL(tp_value_map_set(map, NULL, tp_value_nil()));
+    tp_value item = tp_value_int(5);
+    REFUSES_NULL(tp_value_map_get(map, NULL, &item));
+    CHECK(tp_value_is(item, TP_VALUE_NIL));
+    REFUSES_NULL(tp_value_map_remove(map, NULL));
+    CHECK(!tp_value_map_has(map, NULL));
+    CHECK_OK(tp_value_map_at(map, 0, NULL, NULL));
+    REFUSES_NULL(tp_value_map_at(map, 1, NULL, NULL));
+    REFUSES_NULL(tp_value_list_get(list, 1, &item));
+    REFUSES_NULL(tp_value_list_set(list, 1, tp_value_nil()));
+    const tp_value failed = tp_value_channel(NULL);
+    REFUSES_NULL(tp_value_list_append(list, failed));
+    CHECK_INT(tp_value_size(list), 1);
+    CHECK(tp_value_copy(failed).type == TP_VALUE_FAILED);
+    CHECK(!tp_value_equal(failed, failed));
+    tp_value_release(failed);
+}
+
 static void the_rest(void)
 {
     REFUSES_NULL(tp_defer(NULL, NULL));
@@ -217,7 +255,7 @@ int main(int argc, char **argv)
         CHECK_TEST(pools),    CHECK_TEST(a_null_channel_as_capture_is_an_error_or_arrives_as_null),
         CHECK_TEST(promises), CHECK_TEST(channels),
         CHECK_TEST(locks),    CHECK_TEST(async_pools),
-        CHECK_TEST(the_rest),
+        CHECK_TEST(values),   CHECK_TEST(the_rest),
     };
     CHECK_RUN(tests, argc, argv);
     return check_result();

@@ -170,8 +170,9 @@ static void wait_all_returns_the_first_rejection_by_index(void)
 {
     tp_auto(tp_pool) pool = test_pool_open(2);
     tp_channel *go = tp_pool_channel(pool, "go");
-    tp_promise *p[4] = {tp_submit(pool, wait_for_go, go), tp_submit(pool, wait_for_go, go), tp_submit(pool, explode, 3),
-                        tp_submit(pool, square, 3)};
+    tp_channel *never = tp_pool_channel(pool, "never");
+    tp_promise *p[4] = {tp_submit(pool, wait_for_go, go), tp_submit(pool, wait_for_go, never),
+                        tp_submit(pool, explode, 3), tp_submit(pool, square, 3)};
     CHECK_STATUS(tp_await(p[2], NULL), TP_E_TASK);
     CHECK_OK(tp_cancel(p[1]));
     CHECK_OK(tp_send(go, (int64_t)1));

@@ -389,6 +389,27 @@ static void ping_pong_does_not_starve_new_tasks(void)
     tp_promise_release(b);
 }
 
+TP_LOCAL_TASK(note_start, void, (int *, started))
+{
+    ++*started;
+}
+
+static void a_yield_lets_new_green_threads_start(void)
+{
+    int started = 0;
+    tp_promise *p[3];
+    for (int i = 0; i < 3; i++)
+        p[i] = tp_async(note_start, &started);
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(tp_yield());
+        CHECK(started > i);
+    }
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(tp_await(p[i], NULL));
+        tp_promise_release(p[i]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     tp_init(argc, argv);
@@ -405,6 +426,7 @@ int main(int argc, char **argv)
         CHECK_TEST(a_started_task_stays_on_its_thread),
         CHECK_TEST(tasks_that_only_yield_do_not_starve_timers_and_new_tasks),
         CHECK_TEST(ping_pong_does_not_starve_new_tasks),
+        CHECK_TEST(a_yield_lets_new_green_threads_start),
     };
     CHECK_RUN(tests, argc, argv);
     return check_result();

@@ -65,26 +65,32 @@ static void child_crashes(void)
     tp_run(pool, null_pointer, NULL, 0);
 }
 
+/* Sanitizers turn a signal into an exit code. */
+static bool ended_badly(const struct child_end *end)
+{
+    return end->signal != 0 || ((CHECK_ASAN || CHECK_TSAN) && end->exit_code > 0);
+}
+
 static void an_overflow_is_reported_with_the_task_s_name(void)
 {
     struct child_end end = child_run("default");
-    CHECK(end.signal != 0 || (CHECK_ASAN && end.exit_code > 0));
+    CHECK(ended_badly(&end));
     CHECK_CONTAINS(end.output, "deep_recursion overflowed its 64 KiB stack");
     end = child_run("larger");
-    CHECK(end.signal != 0 || (CHECK_ASAN && end.exit_code > 0));
+    CHECK(ended_badly(&end));
     CHECK_CONTAINS(end.output, "deep_recursion overflowed its 1024 KiB stack");
     end = child_run("own");
-    CHECK(end.signal != 0 || (CHECK_ASAN && end.exit_code > 0));
+    CHECK(ended_badly(&end));
     CHECK_CONTAINS(end.output, "deep_recursion overflowed its 256 KiB stack");
     end = child_run("main");
-    CHECK(end.signal != 0 || (CHECK_ASAN && end.exit_code > 0));
+    CHECK(ended_badly(&end));
     CHECK_CONTAINS(end.output, "deep_green_thread overflowed its ");
 }
 
 static void a_crash_is_no_overflow(void)
 {
     const struct child_end end = child_run("crash");
-    CHECK(end.signal != 0 || ((CHECK_ASAN || CHECK_TSAN) && end.exit_code > 0));
+    CHECK(ended_badly(&end));
     CHECK(strstr(end.output, "overflowed") == NULL);
 }
 

@@ -277,7 +277,7 @@ static void regular_files_are_always_ready(void)
     CHECK_OR_EXIT(fd >= 0);
     CHECK_OK(tp_wait_fd(fd, TP_FD_READ, TP_FOREVER));
     close(fd);
-    CHECK_STATUS(tp_wait_fd(fd, TP_FD_READ, 0), TP_E_SYSTEM); /* closed */
+    CHECK_STATUS(tp_wait_fd(fd, TP_FD_READ, 0), TP_E_ARGUMENT); /* closed */
     CHECK(strlen(tp_last_error()->message) > 10);
 }
 

@@ -63,7 +63,7 @@ tp_channel *tp__channels_resolve(struct tp__channels *known, const char *name, s
 
 void fake_task_begin(void)
 {
-    task = (struct tp__context){NULL};
+    task = (struct tp__context){.error = NULL};
     tp__context_of_task = &task;
 }
 

@@ -282,8 +282,7 @@ static tp_value nested(int depth)
     tp_value value = tp_value_list();
     for (int i = 1; i < depth; i++) {
         const tp_value outer = i % 2 ? tp_value_map() : tp_value_list();
-        const tp_status status =
-            i % 2 ? tp_value_map_set(outer, "in", value) : tp_value_list_append(outer, value);
+        const tp_status status = i % 2 ? tp_value_map_set(outer, "in", value) : tp_value_list_append(outer, value);
         assert_int_equal(status, TP_OK);
         tp_value_release(value);
         value = outer;

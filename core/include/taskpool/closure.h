@@ -32,7 +32,7 @@ tp_closure tp_closure_retain(tp_closure closure);
  *  yield. */
 void tp_closure_release(tp_closure closure);
 
-/* Behind tp_bind: `captures` is the task's whole struct (NULL without parameters); `given` is the number of parameters
+/* Behind tp_bind: `captures` is the task's whole struct, as for tp__submit; `given` is the number of parameters
  * that are bound: all, or all but the first, which is ignored then. None on failure: TP_E_NOMEM, TP_E_ARGUMENT. */
 tp_closure tp__bind(const tp_task_definition *task, const void *captures, int given)
     __attribute__((warn_unused_result));

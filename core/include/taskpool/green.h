@@ -40,7 +40,7 @@ int tp_worker_index(void);
 const char *tp_task_name(void);
 
 /* Behind tp_async. */
-tp_promise *tp__async(const tp_task_definition *task, const void *captures) __attribute__((warn_unused_result));
+tp_promise *tp__async(const tp_task_definition *definition, const void *captures) __attribute__((warn_unused_result));
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -33,7 +33,7 @@ typedef enum tp_kind {
 /** One parameter of a task. All of it is static data made by TP_TASK. */
 typedef struct tp_parameter {
     const char *name;      /**< as written in TP_TASK */
-    const char *type_name; /**< as written in TP_TASK */
+    const char *type_name; /**< as written in TP_TASK, macros expanded: bool is "_Bool" */
     uint32_t offset;       /**< bytes from the start of the task's captures */
     uint32_t size;         /**< bytes */
     tp_kind kind;
@@ -49,7 +49,7 @@ typedef struct tp_task_definition {
     uint8_t parameter_count; /**< 0 to 16 */
     tp_kind result_kind;
     uint32_t result_size;   /**< bytes; 0 for void */
-    uint32_t captures_size; /**< bytes of the captures' struct; 0 without parameters */
+    uint32_t captures_size; /**< bytes from the start of the captures to the end of the last; 0 without parameters */
     const tp_parameter *parameters;
     /** Reads all captures, then calls the task's function, then stores what it returns. `captures` and `result` may be
      *  the same memory. */

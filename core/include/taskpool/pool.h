@@ -97,8 +97,8 @@ tp_channel *tp_pool_channel(tp_pool *pool, const char *name);
  *  capacity: TP_E_ARGUMENT. */
 tp_channel *tp_pool_channel_with(tp_pool *pool, const char *name, size_t capacity);
 
-/* Behind the macros of task.h. `captures` is a struct of the definition's captures_size bytes (NULL without
- * parameters). */
+/* Behind the macros of task.h. `captures` is a struct of the definition's captures_size bytes, which may
+ * be 0. */
 tp_promise *tp__submit(tp_pool *pool, const tp_task_definition *task, const void *captures,
                        const tp_task_options *options) __attribute__((warn_unused_result));
 tp_status tp__run(tp_pool *pool, const tp_task_definition *task, const void *captures, void *result,

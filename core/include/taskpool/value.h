@@ -125,7 +125,7 @@ typedef struct tp_value {
     } as;
 } tp_value;
 
-enum { TP_VALUE_DEPTH_LIMIT = 64 };
+enum { TP_VALUE_DEPTH_LIMIT = 32 };
 
 static inline tp_value tp_value_nil(void)
 {

@@ -30,7 +30,9 @@ pub fn skewed(repeats: usize) -> Vec<u32> {
     let mut elements: Vec<u32> = (0..repeats * 13).map(|i| 20 + (i % 13) as u32).collect();
     let mut state: u64 = 42;
     for i in (1..elements.len()).rev() {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         elements.swap(i, ((state >> 33) % (i as u64 + 1)) as usize);
     }
     elements
@@ -72,7 +74,10 @@ pub fn show(figure: &str, value: f64, unit: &str) {
 pub fn run(works: &[(&str, fn(usize))]) {
     let arguments: Vec<String> = std::env::args().collect();
     let divisor = arguments.get(2).map_or(1, |text| text.parse().unwrap());
-    match works.iter().find(|work| Some(work.0) == arguments.get(1).map(String::as_str)) {
+    match works
+        .iter()
+        .find(|work| Some(work.0) == arguments.get(1).map(String::as_str))
+    {
         Some(work) => work.1(divisor),
         None => {
             eprintln!("usage: PROGRAM WORK [DIVISOR]");

@@ -7,7 +7,10 @@ use bench::*;
 use std::time::{Duration, Instant};
 
 fn pool() -> rayon::ThreadPool {
-    rayon::ThreadPoolBuilder::new().num_threads(WORKERS).build().unwrap()
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(WORKERS)
+        .build()
+        .unwrap()
 }
 
 fn empty_tasks<'a>(scope: &rayon::Scope<'a>, count: usize) {
@@ -23,7 +26,11 @@ fn submit(divisor: usize) {
     pool.in_place_scope(|scope| empty_tasks(scope, count / 10));
     let start = Instant::now();
     pool.in_place_scope(|scope| empty_tasks(scope, count));
-    show("submit", count as f64 / start.elapsed().as_secs_f64(), "tasks/s");
+    show(
+        "submit",
+        count as f64 / start.elapsed().as_secs_f64(),
+        "tasks/s",
+    );
 }
 
 fn spawn(divisor: usize) {
@@ -32,7 +39,11 @@ fn spawn(divisor: usize) {
     pool.scope(|scope| empty_tasks(scope, count / 10));
     let start = Instant::now();
     pool.scope(|scope| empty_tasks(scope, count));
-    show("spawn", count as f64 / start.elapsed().as_secs_f64(), "tasks/s");
+    show(
+        "spawn",
+        count as f64 / start.elapsed().as_secs_f64(),
+        "tasks/s",
+    );
 }
 
 fn fib_join(n: u32) -> i64 {
@@ -59,7 +70,13 @@ fn skew(divisor: usize) {
     pool.scope(|scope| empty_tasks(scope, 1000));
     let (alone, expected) = skewed_alone(&elements);
     let start = Instant::now();
-    let found: Vec<i64> = pool.install(|| elements.par_iter().with_max_len(1).map(|&n| fib(n)).collect());
+    let found: Vec<i64> = pool.install(|| {
+        elements
+            .par_iter()
+            .with_max_len(1)
+            .map(|&n| fib(n))
+            .collect()
+    });
     let parallel = start.elapsed().as_secs_f64();
     assert_eq!(found.iter().sum::<i64>(), expected);
     show("skew", over_ideal(parallel, alone), "%");
@@ -74,5 +91,11 @@ fn idle(_: usize) {
 }
 
 fn main() {
-    run(&[("submit", submit), ("spawn", spawn), ("fib", fork_join), ("skew", skew), ("idle", idle)]);
+    run(&[
+        ("submit", submit),
+        ("spawn", spawn),
+        ("fib", fork_join),
+        ("skew", skew),
+        ("idle", idle),
+    ]);
 }

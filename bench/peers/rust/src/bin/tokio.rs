@@ -13,7 +13,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, Notify, Semaphore};
 
 fn pool() -> Runtime {
-    Builder::new_multi_thread().worker_threads(WORKERS).build().unwrap()
+    Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .build()
+        .unwrap()
 }
 
 fn one_thread() -> Runtime {
@@ -36,7 +39,11 @@ fn submit(divisor: usize) {
     pool.block_on(empty_tasks(count / 10));
     let start = Instant::now();
     pool.block_on(empty_tasks(count));
-    show("submit", count as f64 / start.elapsed().as_secs_f64(), "tasks/s");
+    show(
+        "submit",
+        count as f64 / start.elapsed().as_secs_f64(),
+        "tasks/s",
+    );
 }
 
 fn spawn(divisor: usize) {
@@ -45,7 +52,11 @@ fn spawn(divisor: usize) {
     pool.block_on(pool.spawn(empty_tasks(count / 10))).unwrap();
     let start = Instant::now();
     pool.block_on(pool.spawn(empty_tasks(count))).unwrap();
-    show("spawn", count as f64 / start.elapsed().as_secs_f64(), "tasks/s");
+    show(
+        "spawn",
+        count as f64 / start.elapsed().as_secs_f64(),
+        "tasks/s",
+    );
 }
 
 fn fib_tasks(n: u32) -> Pin<Box<dyn Future<Output = i64> + Send>> {
@@ -160,7 +171,10 @@ fn skew(divisor: usize) {
     let (alone, expected) = skewed_alone(&elements);
     let start = Instant::now();
     let found: i64 = pool.block_on(async {
-        let promises: Vec<_> = elements.iter().map(|&n| tokio::spawn(async move { fib(n) })).collect();
+        let promises: Vec<_> = elements
+            .iter()
+            .map(|&n| tokio::spawn(async move { fib(n) }))
+            .collect();
         let mut sum = 0;
         for promise in promises {
             sum += promise.await.unwrap();
@@ -205,7 +219,11 @@ fn pipeline(divisor: usize) {
     pool.block_on(run_pipeline(count / 10));
     let start = Instant::now();
     pool.block_on(run_pipeline(count));
-    show("pipeline", count as f64 / start.elapsed().as_secs_f64(), "messages/s");
+    show(
+        "pipeline",
+        count as f64 / start.elapsed().as_secs_f64(),
+        "messages/s",
+    );
 }
 
 fn idle(_: usize) {
