@@ -73,7 +73,7 @@ def build_go(directory):
 
 def build_rust(name):
     def build(directory):
-        build_step([tool("cargo"), "build", "--release", "--locked", "--bin", name], PEERS / "rust",
+        build_step([tool("cargo"), "build", "--release", "--bin", name], PEERS / "rust",
                    {"CARGO_TARGET_DIR": str(directory / "rust")})
         return [directory / "rust" / "release" / name]
     return build

@@ -5,21 +5,22 @@ from statistics import median
 
 from harness.works import FIGURES, best_peer, human
 
+DISTURBED_PERCENT = 5
 DEFERRING = ("promise", "counter", "channel")
 
 
-def judged(figure, rows, complete):
+def judged(figure, rows, results):
     """(in words, whether the bar was reached or None) for ours in this figure."""
     ours = rows.get("taskpool")
-    if not ours or not ours["values"]:
-        return "not measured", None
+    if not ours or not ours["values"] or results["others_median_percent"] > DISTURBED_PERCENT or results["quick"]:
+        return figure.bar, None
     value = median(ours["values"])
     if figure.at_most is not None:
         return figure.bar, value <= figure.at_most
     name = best_peer(figure, rows, DEFERRING) if figure.peer == "best" else figure.peer
     if not name or not rows.get(name, {}).get("values"):
         return figure.bar, None
-    if figure.peer == "best" and not complete:
+    if figure.peer == "best" and not results["complete"]:
         return figure.bar + " (not all were measured)", None
     return figure.bar, figure.advantage(value, median(rows[name]["values"])) >= 1
 
@@ -55,7 +56,7 @@ def table(results):
                 ratio = figure.advantage(median(ours), median(rows[best]["values"])) if best else None
                 if ratio:
                     lines += [f"    ours to the {words} ({rows[best]['label']}): {ratio:.2f}"]
-            bar, reached = judged(figure, rows, results["complete"])
+            bar, reached = judged(figure, rows, results)
             verdict = "reached" if reached else "not judged" if reached is None else "NOT reached"
             lines += [f"    bar: {bar}: {verdict}"]
         lines += [""]
@@ -64,4 +65,6 @@ def table(results):
     lines += [f"{results['runs']} runs each, in turn, on {results['processors']} processors ({results['processor']}); "
               f"others took {results['others_median_percent']:.0f} % of their time in the median run, "
               f"{results['others_max_percent']:.0f} % in the worst"]
+    if results["others_median_percent"] > DISTURBED_PERCENT:
+        lines += ["The machine was not quiet: nothing here can be judged. Measure again."]
     return "\n".join(lines)

@@ -1,15 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * The inside of a channel, and clauses: one operation on one channel that is done now or waits. tp__send and tp__recv
- * wait with one clause, tp_select with several.
- *
- * Who waits, and when. Receivers wait only while no message does: a message that arrives is handed to the first of them.
- * Senders wait only while a bounded channel is full: a message that leaves makes room for the first of them, whose
- * message enters the queue at once. So never do both wait, and whatever can be done has been done when the lock is let
- * go. A waiting receiver that cannot take the message's type is woken with TP_E_TYPE and the next one is tried.
- *
- * Who decides. Whoever takes a clause out of its list under the channel's lock has decided it, if the clause is alone.
- * The clauses of a select lie in several lists, under several locks: there its atomic `fired` decides.
+ * The inside of a channel, and its life.
  */
 #ifndef TP_RUNTIME_CHANNEL_H
 #define TP_RUNTIME_CHANNEL_H
@@ -18,7 +9,6 @@
 #include "base/spinlock.h"
 #include "closure/channel_ref.h"
 #include "runtime/message.h"
-#include "runtime/wait.h"
 #include "runtime/wait_list.h"
 
 #include <stdalign.h>
@@ -42,30 +32,6 @@ struct tp_channel {
     char name[];
 };
 
-struct tp__select {
-    struct tp__wait wait;
-    atomic_bool fired; /**< set by whoever decides: a waker, the deadline, a cancellation, or the select itself */
-    struct tp__clause *chosen; /**< stored by a waker before it wakes */
-};
-
-struct tp__clause {
-    struct tp__wait_link link;
-    tp_channel *channel;
-    struct tp__wait *wait;
-    struct tp__select *select; /**< NULL if the clause is alone */
-    union {
-        void *out;                 /**< of a receiver */
-        union tp__content content; /**< of a sender: packed */
-    } data;
-    void *block; /**< a large message that was handed to the receiver, who copies and frees it */
-    uint32_t size;
-    uint32_t found_size; /**< with TP_E_TYPE: of the message that the receiver could not take */
-    uint8_t kind;        /**< a tp_kind */
-    uint8_t found_kind;
-    uint8_t status; /**< a tp_status: how it ended */
-    bool send;
-};
-
 /** Waits for the lock of a busy channel; see the notes in channel.c. */
 void tp__channel_lock_wait(tp_channel *channel) __attribute__((cold));
 
@@ -80,18 +46,6 @@ static inline void tp__channel_lock(tp_channel *channel)
 tp_channel *tp__channel_new(size_t capacity, const char *name, size_t name_length);
 /** Drops the messages that are left. */
 void tp__channel_clear(tp_channel *channel);
-
-/** Locks the clause's channel and tells whether the operation can be done at once: then tp__clause_perform cannot fail
- *  to end it. False with status TP_E_NOMEM: then it is not locked. The other functions let the lock go. */
-bool tp__clause_lock(struct tp__clause *clause, bool may_wait);
-void tp__clause_perform(struct tp__clause *clause);
-void tp__clause_enlist(struct tp__clause *clause);
-void tp__clause_unlock(struct tp__clause *clause);
-/** Takes the clause out of its channel's list: true if it was still there. */
-bool tp__clause_withdraw(struct tp__clause *clause);
-/** In the caller's context, when the clause has ended: unpacks or zeroes what was received, stores the error, and returns
- *  the clause's status. `name` is the channel's: the channel itself may be gone. */
-tp_status tp__clause_finish(struct tp__clause *clause, const char *name, const char *function);
 
 /** For messages after a wait: the name of a channel that may be gone by then if it has none. */
 static inline const char *tp__channel_lasting_name(const tp_channel *channel)

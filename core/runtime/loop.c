@@ -198,8 +198,9 @@ bool tp__loop_announce_sleep(struct tp__loop *loop)
 {
     if (loop->worker)
         atomic_fetch_add_explicit(&loop->worker->executor->sleeping, 1, memory_order_relaxed);
+    /* release: pairs with the exchange in tp__loop_unpark, which then uses the poller that was opened here */
     atomic_store_explicit(&loop->parked, loop->poller.waiting ? SLEEPS_IN_POLLER : SLEEPS_ON_FUTEX,
-                          memory_order_relaxed);
+                          memory_order_release);
     tp__barrier_heavy(); /* pairs with the light barrier between a gift and the look at `parked` */
     struct tp__fiber *none = NULL;
     if (atomic_compare_exchange_strong_explicit(&loop->wakes, &none, &asleep, memory_order_acq_rel,

@@ -6,7 +6,7 @@
  * A waker that comes second finds `fired` set and takes the clause out of its way. Before the select returns, every
  * clause is out of its list: the clauses lie in its frame.
  */
-#include "runtime/channel.h"
+#include "runtime/clause.h"
 
 #include "base/alloc.h"
 #include "base/context.h"

@@ -210,11 +210,96 @@ static void use_pool(tp_pool *pool)
     CLEAN(tp_drain(pool));
 }
 
+TP_TASK(park, int64_t, (tp_channel *, quiet))
+{
+    int64_t v;
+    tp_try(tp_recv(quiet, &v));
+    return v;
+}
+
+TP_TASK(wait_for_readable, tp_status, (int, fd))
+{
+    return tp_wait_fd(fd, TP_FD_READ, 1);
+}
+
+static int pipe_fds[2]; /* nobody writes to it */
+
+/* What may be refused, and besides that ends in one certain way. */
+static void ends(tp_status status, tp_status wanted, const char *call)
+{
+    if (status != wanted && (status == TP_OK || clean(status, call)))
+        found("%s gives %s instead of %s", call, tp_status_name(status), tp_status_name(wanted));
+}
+
+static void stop_tasks(tp_pool *pool)
+{
+    tp_channel *quiet;
+    if (!CLEAN_POINTER(quiet, tp_pool_channel(pool, "quiet")))
+        return;
+    tp_promise *p[3] = {NULL};
+    for (int i = 0; i < 3; i++)
+        if (!CLEAN_POINTER(p[i], i == 2 ? tp_submit_with(pool, tp_task_options(.timeout_ms = 1), park, quiet)
+                                        : tp_submit(pool, park, quiet)))
+            p[i] = NULL;
+    if (p[0] && p[1]) {
+        size_t index;
+        const tp_status any = tp_wait_any(p, 2, 1, &index);
+        if (any != TP_OK || !tp_promise_ready(p[index])) /* a task may have been rejected for want of a stack */
+            ends(any, TP_E_TIMEOUT, "tp_wait_any");
+        ends(tp_wait_all(p, 2, 1), TP_E_TIMEOUT, "tp_wait_all");
+    }
+    const bool cancelled = p[0] && CLEAN(tp_cancel(p[0]));
+    if (cancelled)
+        ends(tp_await(p[0], NULL), TP_E_CANCELLED, "tp_await of a cancelled task");
+    if (p[2])
+        ends(tp_await(p[2], NULL), TP_E_TIMEOUT, "tp_await of a task with a time limit");
+    tp_channel_close(quiet);
+    if (p[1])
+        ends(tp_await(p[1], NULL), TP_E_CLOSED, "tp_await of a parked task");
+    for (int i = 0; i < 3; i++)
+        tp_promise_release(p[i]);
+
+    tp_status status = TP_E_TIMEOUT;
+    if (CLEAN(tp_run(pool, wait_for_readable, &status, pipe_fds[0])) && status != TP_E_TIMEOUT && status != TP_E_NOMEM)
+        found("tp_wait_fd in a task gives %s", tp_status_name(status));
+    ends(tp_wait_fd(pipe_fds[0], TP_FD_READ, 1), TP_E_TIMEOUT, "tp_wait_fd");
+}
+
+static void make_values(void)
+{
+    tp_value map = tp_value_map();
+    tp_str text = {0};
+    if (map.type != TP_VALUE_FAILED) {
+        tp_value list = tp_value_list();
+        if (list.type != TP_VALUE_FAILED) {
+            for (int64_t i = 0; i < 20; i++)
+                CLEAN(tp_value_list_append(list, tp_value_int(i)));
+            CLEAN(tp_value_map_set(map, "list", list));
+        }
+        tp_value_release(list);
+        CLEAN(tp_value_map_set(map, "string", tp_value_str(tp_str_lit("literal"))));
+        tp_value copy = tp_value_copy(map);
+        if (copy.type != TP_VALUE_FAILED && !tp_value_equal(copy, map))
+            found("a copy differs");
+        tp_value_release(copy);
+        text = tp_value_text(map);
+    }
+    tp_str_release(text);
+    tp_value_release(map);
+}
+
 static void locks_and_channels(void)
 {
+    make_values();
     tp_mutex *mutex = tp_mutex_new();
     tp_cond *cond = tp_cond_new();
     tp_semaphore *semaphore = tp_semaphore_new(1);
+    if (mutex != NULL && cond != NULL && CLEAN(tp_mutex_lock(mutex))) {
+        ends(tp_cond_wait(cond, mutex, 1), TP_E_TIMEOUT, "tp_cond_wait");
+        CLEAN(tp_mutex_unlock(mutex));
+    }
+    if (semaphore != NULL && CLEAN(tp_semaphore_acquire(semaphore, TP_FOREVER)))
+        ends(tp_semaphore_acquire(semaphore, 1), TP_E_TIMEOUT, "tp_semaphore_acquire");
     tp_channel *channel = tp_channel_open(2);
     if (channel != NULL) {
         int64_t v = 0;
@@ -238,6 +323,7 @@ static void *scenario(void *argument)
     if (CLEAN_POINTER(async_pool, tp_async_pool_open("local:2"))) {
         tp_pool *pool = tp_async_pool_pool(async_pool);
         use_pool(pool);
+        stop_tasks(pool);
         locks_and_channels();
         while (!CLEAN(tp_async_pool_close(async_pool)))
             tp__alloc_set_refuse(NULL); /* a failed close leaves the pool open */
@@ -261,6 +347,7 @@ static bool run_refusing(long long at, bool all_from_there)
 int main(int argc, char **argv)
 {
     tp_init(argc, argv);
+    CHECK_OR_EXIT(pipe(pipe_fds) == 0);
     int64_t v = 0;
     long long at = argc > 1 ? atoll(argv[1]) : 1;
     for (int all = 0; all < 2; all++) {

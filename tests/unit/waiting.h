@@ -5,7 +5,7 @@
 #ifndef TESTS_UNIT_WAITING_H
 #define TESTS_UNIT_WAITING_H
 
-#include "runtime/channel.h"
+#include "runtime/clause.h"
 
 #include <sched.h>
 

@@ -22,7 +22,8 @@ extern "C" {
 typedef struct tp_channel tp_channel;
 
 /** Opens a channel without a name; `capacity` 0 means unbounded. The caller owns it: tp_channel_release. NULL on
- *  TP_E_NOMEM. Such a channel cannot be captured by a closure: name one with tp_pool_channel. */
+ *  TP_E_NOMEM, TP_E_LIMIT (more than 2^31). Nothing of that size is allocated before it is needed. Such a channel cannot
+ *  be captured by a closure: name one with tp_pool_channel. */
 tp_channel *tp_channel_open(size_t capacity) __attribute__((warn_unused_result));
 
 /** Closes the channel and wakes everyone who waits: senders get TP_E_CLOSED; receivers get what was sent before, then

@@ -19,7 +19,8 @@ typedef struct tp_semaphore tp_semaphore;
 
 /** A mutex, unlocked. Owned by the task (or OS thread) that locked it; not recursive. NULL on TP_E_NOMEM. */
 tp_mutex *tp_mutex_new(void) __attribute__((warn_unused_result));
-/** Frees an unlocked mutex. NULL is allowed. */
+/** Frees an unlocked mutex; a locked one is reported and aborts, as is a condition or semaphore for which someone waits.
+ *  NULL is allowed. */
 void tp_mutex_release(tp_mutex *mutex);
 /** Waits for the mutex, first come first served; not ended by a cancellation. TP_OK, TP_E_DEADLOCK (already the
  *  caller's), TP_E_ARGUMENT. Yields if it must wait. */
@@ -46,7 +47,7 @@ void tp_semaphore_release(tp_semaphore *semaphore);
 /** Takes a permit; waits for one up to `timeout_ms` (0: TP_E_BUSY at once). TP_OK, TP_E_TIMEOUT, TP_E_CANCELLED,
  *  TP_E_ARGUMENT. First come first served. Yields if it must wait. */
 tp_status tp_semaphore_acquire(tp_semaphore *semaphore, int64_t timeout_ms);
-/** Gives a permit back. Does not yield. */
+/** Gives a permit back. TP_OK, TP_E_ARGUMENT, TP_E_OVERFLOW (SIZE_MAX permits). Does not yield. */
 tp_status tp_semaphore_post(tp_semaphore *semaphore);
 
 #pragma GCC visibility pop
