@@ -21,7 +21,7 @@
 #include <taskpool/taskpool.h>
 #include <unistd.h>
 
-/* Work is scaled down where a sanitizer makes every step expensive. */
+/* Work is scaled down where a sanitizer or counting makes every step expensive. */
 #if defined(__SANITIZE_THREAD__)
 #define CHECK_TSAN 1
 #elif defined(__has_feature)
@@ -42,7 +42,10 @@
 #ifndef CHECK_ASAN
 #define CHECK_ASAN 0
 #endif
-#define CHECK_SCALE(normal, sanitized) ((CHECK_TSAN || CHECK_ASAN) ? (sanitized) : (normal))
+#ifndef CHECK_COVERAGE
+#define CHECK_COVERAGE 0
+#endif
+#define CHECK_SCALE(normal, slow) ((CHECK_TSAN || CHECK_ASAN || CHECK_COVERAGE) ? (slow) : (normal))
 
 static int check_failures;
 static const char *check_case = "main";

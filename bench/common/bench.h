@@ -87,8 +87,8 @@ __attribute__((noinline, unused)) static int64_t bench_fib(int n)
     return n < 2 ? n : bench_fib(n - 1) + bench_fib(n - 2);
 }
 
-/** The elements of the skewed map: fib(20) to fib(32), each `repeats` times, shuffled with a fixed seed. The caller frees
- *  them. */
+/** The elements of the skewed map: fib(20) to fib(32), each `repeats` times, shuffled with a fixed seed. The caller
+ *  frees them. */
 static inline int *bench_skewed(int repeats, size_t *count)
 {
     const int kinds = BENCH_SKEW_HIGHEST - BENCH_SKEW_LOWEST + 1;

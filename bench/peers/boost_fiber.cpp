@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Boost.Fiber: fibers on one or two threads, each thread with its own scheduler, which is the library's default (a fiber
- * stays on its thread). A promise is a boost::fibers::future. A fiber takes its stack when it is made, not when it
- * starts, so a million queued tasks are not offered. */
+/* Boost.Fiber: fibers on one or two threads, each thread with its own scheduler, which is the library's default (a
+ * fiber stays on its thread). A promise is a boost::fibers::future. A fiber takes its stack when it is made, not when
+ * it starts, so a million queued tasks are not offered. */
 #include "bench.h"
 
 #include <boost/fiber/all.hpp>

@@ -21,7 +21,8 @@ void tp__free(void *block);
 void *tp__map_memory(size_t size) __attribute__((warn_unused_result));
 void tp__unmap_memory(void *block, size_t size);
 
-/** Tests set this to refuse requests: return true to refuse. May be called from any thread at once. NULL in production. */
+/** Tests set this to refuse requests: return true to refuse. May be called from any thread at once. NULL in
+ *  production. */
 typedef bool tp__alloc_refuse_fn(size_t size);
 void tp__alloc_set_refuse(tp__alloc_refuse_fn *refuse);
 

@@ -13,7 +13,8 @@ static void register_process(void)
     tp__barrier_is_asymmetric = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
-/* Before main, so that no thread ever sees the answer change. A forked child registers again: it starts with one thread. */
+/* Before main, so that no thread ever sees the answer change. A forked child registers again: it starts with one
+ * thread. */
 __attribute__((constructor)) static void register_at_start(void)
 {
     register_process();

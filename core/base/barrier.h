@@ -24,7 +24,8 @@ extern bool tp__barrier_is_asymmetric;
 static inline void tp__barrier_full(void)
 {
 #if defined(TP__THREAD_SANITIZER) && defined(__x86_64__)
-    /* The sanitizer does not model fences. These order a store before a load and publish nothing, so it need not know. */
+    /* The sanitizer does not model fences. These order a store before a load and publish nothing, so it need not
+     * know. */
     __asm__ volatile("mfence" ::: "memory");
 #elif defined(TP__THREAD_SANITIZER)
     __asm__ volatile("dmb ish" ::: "memory");

@@ -8,8 +8,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/** Sleeps while `*word == expected`, until tp__futex_wake, or until the deadline (monotonic; TP__NEVER). May return early:
- *  the caller looks at the word again. Keeps errno. */
+/** Sleeps while `*word == expected`, until tp__futex_wake, or until the deadline (monotonic; TP__NEVER). May return
+ *  early: the caller looks at the word again. Keeps errno. */
 void tp__futex_wait(atomic_int *word, int expected, int64_t deadline_ns);
 
 /** Wakes one sleeper. Keeps errno. */

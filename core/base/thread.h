@@ -7,8 +7,8 @@
 
 #include <pthread.h>
 
-/** Starts a thread whose name (at most 15 bytes) `top -H` shows, and which receives no signal but those of its own faults.
- *  Returns 0 or an errno value. */
+/** Starts a thread whose name (at most 15 bytes) `top -H` shows, and which receives no signal but those of its own
+ *  faults. Returns 0 or an errno value. */
 int tp__thread_start(pthread_t *thread, const char *name, void *(*run)(void *argument), void *argument);
 
 #endif

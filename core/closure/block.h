@@ -53,8 +53,8 @@ static inline void tp__block_retain(struct tp__block *block)
 /** Gives one reference back; the last one frees the block and all that it holds. */
 void tp__block_release(struct tp__block *block);
 
-/** Makes the caller's reference one of the current task, or of the current scope; outside of both it stays the caller's.
- *  TP_E_NOMEM: then it is released. */
+/** Makes the caller's reference one of the current task, or of the current scope; outside of both it stays the
+ *  caller's. TP_E_NOMEM: then it is released. */
 tp_status tp__owned_give_block(struct tp__block *block);
 tp_status tp__owned_give_channel(struct tp_channel *channel);
 

@@ -2,8 +2,8 @@
 /* Design notes.
  *
  * Two passes: the first adds up the size, so that the limit is checked and the memory taken once, before a byte is
- * written; the second writes. Both are one switch over the same kinds. A task's index counts as five bytes in the first,
- * so that the size of a closure, which is stored in it, does not depend on the table of tasks.
+ * written; the second writes. Both are one switch over the same kinds. A task's index counts as five bytes in the
+ * first, so that the size of a closure, which is stored in it, does not depend on the table of tasks.
  */
 #include "closure/codec.h"
 

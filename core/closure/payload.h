@@ -30,7 +30,8 @@ void tp__value_drop(tp_kind kind, size_t size, void *value);
  *  caller's (a channel stays its pool's). TP_E_NOMEM: then it is dropped and zero. */
 tp_status tp__value_give(tp_kind kind, size_t size, void *value);
 
-/** The same for a task's whole captures; errors name the parameter. A TP_LOCAL_TASK may capture any channel and none. */
+/** The same for a task's whole captures; errors name the parameter. A TP_LOCAL_TASK may capture any channel and
+ *  none. */
 tp_status tp__captures_copy(const tp_task_definition *task, void *to, const void *from);
 void tp__captures_drop(const tp_task_definition *task, void *captures);
 /** The same, but for the first parameter, whose bytes are zero in `to`. */

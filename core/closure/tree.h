@@ -2,8 +2,8 @@
 /** @file
  * The insides of lists and maps, and what is done to whole trees of values.
  *
- * Invariants: nothing nests deeper than TP_VALUE_DEPTH_LIMIT, so that every recursion here fits a green thread's stack; a
- * value inside a list or map holds references of its own; what is not `changeable` holds only what is not.
+ * Invariants: nothing nests deeper than TP_VALUE_DEPTH_LIMIT, so that every recursion here fits a green thread's stack;
+ * a value inside a list or map holds references of its own; what is not `changeable` holds only what is not.
  */
 #ifndef TP_CLOSURE_TREE_H
 #define TP_CLOSURE_TREE_H
@@ -61,7 +61,7 @@ bool tp__map_find(const struct tp__map *map, tp_str key, size_t *place);
 
 enum tp__copy_mode {
     TP__COPY_SHARED,   /**< what crosses to another task: read-only all the way; what is shared already is not copied */
-    TP__COPY_INSERTED, /**< what is put into a list or map: what can be changed stays so; what is shared is not copied */
+    TP__COPY_INSERTED, /**< what is put into a list or map: what can be changed stays so, what is shared too */
     TP__COPY_CHANGEABLE /**< what tp_value_copy makes: lists and maps can all be changed */
 };
 

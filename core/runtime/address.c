@@ -32,7 +32,8 @@ static tp_status parse_local(const char *source, const char *where, const char *
     if (count == 0)
         return tp__fail(TP_E_ADDRESS, "%s\"%.100s\": a pool has at least one worker; " ADDRESS_FORMS, source, where);
     if (count > TP__WORKERS_LIMIT)
-        return tp__fail(TP_E_LIMIT, "%s\"%.100s\": a local pool has at most %d workers", source, where, TP__WORKERS_LIMIT);
+        return tp__fail(TP_E_LIMIT, "%s\"%.100s\": a local pool has at most %d workers", source, where,
+                        TP__WORKERS_LIMIT);
     *worker_count = count;
     return TP_OK;
 }
@@ -43,10 +44,11 @@ static tp_status parse_tcp(const char *source, const char *where, const char *ho
     if (!colon || colon == host)
         return tp__fail(TP_E_ADDRESS, "%s\"%.100s\": a host and a port are missing; " ADDRESS_FORMS, source, where);
     const size_t digits = strlen(colon + 1);
-    if (digits == 0 || digits > 5 || strspn(colon + 1, "0123456789") != digits || strtoul(colon + 1, NULL, 10) > 65535 ||
-        strtoul(colon + 1, NULL, 10) == 0)
+    if (digits == 0 || digits > 5 || strspn(colon + 1, "0123456789") != digits ||
+        strtoul(colon + 1, NULL, 10) > 65535 || strtoul(colon + 1, NULL, 10) == 0)
         return tp__fail(TP_E_ADDRESS, "%s\"%.100s\": the port is 1 to 65535; " ADDRESS_FORMS, source, where);
-    return tp__fail(TP_E_UNSUPPORTED, "%s\"%.100s\": this libtaskpool was built without the cluster; open \"local\"", source, where);
+    return tp__fail(TP_E_UNSUPPORTED, "%s\"%.100s\": this libtaskpool was built without the cluster; open \"local\"",
+                    source, where);
 }
 
 tp_status tp__address_parse(const char *where, size_t *worker_count)

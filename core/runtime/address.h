@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <taskpool/status.h>
 
-/** Parses "local", "local:N" or "tcp://host:port"; NULL: $TASKPOOL, and "local" without it. Stores the number of workers.
- *  TP_E_ADDRESS, TP_E_LIMIT, TP_E_UNSUPPORTED with what is wrong and what to write instead. */
+/** Parses "local", "local:N" or "tcp://host:port"; NULL: $TASKPOOL, and "local" without it. Stores the number of
+ *  workers. TP_E_ADDRESS, TP_E_LIMIT, TP_E_UNSUPPORTED with what is wrong and what to write instead. */
 tp_status tp__address_parse(const char *where, size_t *worker_count);
 
 #endif

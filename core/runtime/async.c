@@ -66,7 +66,7 @@ tp_promise *tp__async(const tp_task_definition *definition, const void *captures
 
 struct tp_async_pool {
     tp_pool *pool;
-    tp_pool *previous; /* the target before this one was opened */
+    tp_pool *previous;          /* the target before this one was opened */
     struct tp_async_pool *next; /* opened before, in the same context */
 };
 

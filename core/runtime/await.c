@@ -2,8 +2,8 @@
 /* Waiting for promises: one, any, all.
  *
  * Design notes. A waiter is linked into the promise's list by compare-and-swap; who resolves takes the whole list. A
- * deadline or cancellation must take one waiter out of the middle: it locks the list for a moment. While it is unlocked and
- * the promise unresolved, a waiter is in the list; once resolved, its wake is on the way.
+ * deadline or cancellation must take one waiter out of the middle: it locks the list for a moment. While it is unlocked
+ * and the promise unresolved, a waiter is in the list; once resolved, its wake is on the way.
  */
 #include "base/alloc.h"
 #include "base/kind_name.h"
@@ -33,9 +33,8 @@ static bool link_waiter(struct tp_promise *promise, struct tp__promise_waiter *w
         }
         waiter->next = first_waiter(state);
         /* release: the waiter; acquire: the value, if it turns out to be resolved */
-        if (atomic_compare_exchange_weak_explicit(&promise->state, &state,
-                                                  (uintptr_t)waiter | (state & TP__STATE_BITS), memory_order_acq_rel,
-                                                  memory_order_acquire))
+        if (atomic_compare_exchange_weak_explicit(&promise->state, &state, (uintptr_t)waiter | (state & TP__STATE_BITS),
+                                                  memory_order_acq_rel, memory_order_acquire))
             return true;
     }
 }
@@ -119,8 +118,8 @@ static tp_status type_mismatch(const struct tp_promise *promise, tp_kind kind, s
 {
     const tp_task_definition *task = promise->definition;
     return tp__fail(TP_E_TYPE,
-                    "the result of task '%s' is %s of %u bytes, and the variable that awaits it %s of %zu bytes", task->name,
-                    tp__kind_name(task->result_kind), task->result_size, tp__kind_name(kind), size);
+                    "the result of task '%s' is %s of %u bytes, and the variable that awaits it %s of %zu bytes",
+                    task->name, tp__kind_name(task->result_kind), task->result_size, tp__kind_name(kind), size);
 }
 
 static tp_status read_result(struct tp_promise *promise, void *out, tp_kind kind, size_t size)
@@ -162,9 +161,9 @@ TP__HOT tp_status tp__await(tp_promise *promise, void *out, tp_kind kind, size_t
     }
     if (!tp_promise_ready(promise)) {
         const tp_status status =
-            timeout_ms == 0 ? tp__fail(TP_E_TIMEOUT, "task '%s' has not ended, and the time limit is 0",
-                                       promise->definition->name)
-                            : wait_until(promise, tp__deadline_ns(timeout_ms));
+            timeout_ms == 0
+                ? tp__fail(TP_E_TIMEOUT, "task '%s' has not ended, and the time limit is 0", promise->definition->name)
+                : wait_until(promise, tp__deadline_ns(timeout_ms));
         if (status != TP_OK) {
             if (out)
                 memset(out, 0, size);

@@ -17,9 +17,9 @@ enum {
     LOOKS_BEFORE_YIELD = 16, /* then the holder was preempted: it needs a processor more than we do */
 };
 
-/* A busy lock is left alone for a microsecond or more, not watched: the holder's next operations find the channel in its
- * cache then, and a sender and a receiver on two processors work in turns of dozens of messages instead of fetching the
- * cache line from each other for each (measured: twice the messages per second in a pipeline). */
+/* A busy lock is left alone for a microsecond or more, not watched: the holder's next operations find the channel in
+ * its cache then, and a sender and a receiver on two processors work in turns of dozens of messages instead of fetching
+ * the cache line from each other for each (measured: twice the messages per second in a pipeline). */
 void tp__channel_lock_wait(tp_channel *channel)
 {
     int pauses = PAUSES_FIRST;
@@ -77,7 +77,13 @@ void tp_channel_release(tp_channel *channel)
     if (!channel || channel->named)
         return;
     tp_channel_close(channel);
-    tp__channel_unref(channel);
+    /* A task that was cancelled is resolved at once, and takes itself out when its turn comes: until then it stays. */
+    tp__channel_lock(channel);
+    channel->orphaned = channel->receivers.first || channel->senders.first;
+    const bool waits = channel->orphaned;
+    tp__spinlock_unlock(&channel->lock);
+    if (!waits)
+        tp__channel_unref(channel);
 }
 
 tp_channel *tp__channel_retain(tp_channel *channel)

@@ -172,7 +172,8 @@ void tp__channels_free(struct tp__channels *channels)
 {
     if (!channels)
         return;
-    /* All are emptied before the first is given up: messages may hold channels of this pool, even the one they lie in. */
+    /* All are emptied before the first is given up: messages may hold channels of this pool, even the one they lie
+     * in. */
     for_each(channels, close_and_clear);
     for_each(channels, tp__channel_unref);
     tp__free(channels->buckets);

@@ -21,14 +21,20 @@ static bool clause_wins(struct tp__clause *clause)
     return true;
 }
 
-/* The first of the list who still waits, taken out. */
-static struct tp__clause *take_first(struct tp__wait_list *list)
+/* The first of the list who still waits, taken out. A cancelled task, which would lose what it is given, is passed over
+ * unless `cancelled_too`: it takes itself out. */
+static struct tp__clause *take_first(struct tp__wait_list *list, bool cancelled_too)
 {
-    struct tp__wait_link *link;
-    while ((link = list->first)) {
-        tp__wait_list_remove(list, link);
-        if (clause_wins(tp__clause_of(link)))
-            return tp__clause_of(link);
+    struct tp__wait_link *link = list->first;
+    while (link) {
+        struct tp__wait_link *next = tp__wait_list_next(list, link);
+        struct tp__clause *clause = tp__clause_of(link);
+        if (cancelled_too || tp__likely(!tp__wait_is_stopping(clause->wait))) {
+            tp__wait_list_remove(list, link);
+            if (clause_wins(clause))
+                return clause;
+        }
+        link = next;
     }
     return NULL;
 }
@@ -80,7 +86,7 @@ static bool deliver(struct tp__clause *receiver, tp_kind kind, size_t size, unio
 static bool hand_over(tp_channel *channel, tp_kind kind, size_t size, union tp__content content, struct woken *woken)
 {
     struct tp__clause *receiver;
-    while ((receiver = take_first(&channel->receivers))) {
+    while ((receiver = take_first(&channel->receivers, false))) {
         const bool fits = deliver(receiver, kind, size, content);
         woken_add(woken, receiver, fits ? TP_OK : TP_E_TYPE);
         if (fits)
@@ -93,7 +99,7 @@ struct tp__clause *tp__clause_refill(tp_channel *channel)
 {
     if (channel->closed)
         return NULL;
-    struct tp__clause *sender = take_first(&channel->senders);
+    struct tp__clause *sender = take_first(&channel->senders, false);
     if (sender) {
         tp__message_queue_push(&channel->queue, sender->kind, sender->size, sender->data.content);
         sender->status = TP_OK;
@@ -238,7 +244,10 @@ bool tp__clause_withdraw(struct tp__clause *clause)
     const bool waits = tp__wait_link_is_linked(&clause->link);
     if (waits)
         tp__wait_list_remove(clause->send ? &channel->senders : &channel->receivers, &clause->link);
+    const bool last = waits && channel->orphaned && !channel->receivers.first && !channel->senders.first;
     tp__spinlock_unlock(&channel->lock);
+    if (last)
+        tp__channel_unref(channel);
     return waits;
 }
 
@@ -294,9 +303,9 @@ bool tp__clauses_close(tp_channel *channel, int limit)
     tp__channel_lock(channel);
     channel->closed = true;
     for (int count = 0; count < limit; count++) {
-        struct tp__clause *clause = take_first(&channel->receivers);
+        struct tp__clause *clause = take_first(&channel->receivers, true);
         if (!clause)
-            clause = take_first(&channel->senders);
+            clause = take_first(&channel->senders, true);
         if (!clause)
             break;
         woken_add(&woken, clause, TP_E_CLOSED);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * Clauses: one operation on one channel that is done now or waits. tp__send and tp__recv wait with one clause, tp_select
- * with several.
+ * Clauses: one operation on one channel that is done now or waits. tp__send and tp__recv wait with one clause,
+ * tp_select with several.
  *
- * Who waits, and when. Receivers wait only while no message does: a message that arrives is handed to the first of them.
- * Senders wait only while a bounded channel is full: a message that leaves makes room for the first of them, whose
- * message enters the queue at once. So never do both wait, and whatever can be done has been done when the lock is let
- * go. A waiting receiver that cannot take the message's type is woken with TP_E_TYPE and the next one is tried.
+ * Who waits, and when. Receivers wait only while no message does: a message that arrives is handed to the first of
+ * them. Senders wait only while a bounded channel is full: a message that leaves makes room for the first of them,
+ * whose message enters the queue at once. So never do both wait, and whatever can be done has been done when the lock
+ * is let go. A waiting receiver that cannot take the message's type is woken with TP_E_TYPE and the next one is tried.
  *
  * Who decides. Whoever takes a clause out of its list under the channel's lock has decided it, if the clause is alone.
  * The clauses of a select lie in several lists, under several locks: there its atomic `fired` decides.
@@ -63,8 +63,8 @@ void tp__clause_enlist(struct tp__clause *clause);
 void tp__clause_unlock(struct tp__clause *clause);
 /** Takes the clause out of its channel's list: true if it was still there. */
 bool tp__clause_withdraw(struct tp__clause *clause);
-/** In the caller's context, when the clause has ended: unpacks or zeroes what was received, stores the error, and returns
- *  the clause's status. `name` is the channel's: the channel itself may be gone. */
+/** In the caller's context, when the clause has ended: unpacks or zeroes what was received, stores the error, and
+ *  returns the clause's status. `name` is the channel's: the channel itself may be gone. */
 tp_status tp__clause_finish(struct tp__clause *clause, const char *name, const char *function);
 
 /** Lock held, and a message has left: the first waiting sender's enters. Returns who is to be woken, or NULL. */

@@ -3,8 +3,8 @@
  * A worker's own queue of tasks that have not started: its owner pushes and takes at the young end, others take at the
  * old end.
  *
- * Chase and Lev, "Dynamic circular work-stealing deque" (SPAA 2005), in the C11 form of Lê et al. (PPoPP 2013), of fixed
- * size, and with the owner's fence replaced by an asymmetric barrier: whoever takes at the old end pays for it.
+ * Chase and Lev, "Dynamic circular work-stealing deque" (SPAA 2005), in the C11 form of Lê et al. (PPoPP 2013), of
+ * fixed size, and with the owner's fence replaced by an asymmetric barrier: whoever takes at the old end pays for it.
  */
 #ifndef TP_RUNTIME_DEQUE_H
 #define TP_RUNTIME_DEQUE_H

@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include "runtime/monitor.h"
 #include "runtime/overflow.h"
+#include "runtime/tally.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,9 +15,9 @@
 #include <taskpool/green.h>
 
 enum {
-    REFILL_BATCH = 128,            /* tasks that a worker takes from an injector at once: they fit its empty deque */
+    REFILL_BATCH = 128,        /* tasks that a worker takes from an injector at once: they fit its empty deque */
     TASKS_BETWEEN_OLDEST = 64, /* a worker takes its oldest task this often, so that none starves under younger ones */
-    PREFETCHED = 4,         /* how far ahead of its start a task is fetched into the cache */
+    PREFETCHED = 4,            /* how far ahead of its start a task is fetched into the cache */
 };
 
 /* ---- the list of executors, for fork ---- */
@@ -224,9 +225,8 @@ static size_t tasks_in_sight(struct tp__executor *executor)
 static bool found_task(void *argument)
 {
     struct tp__worker *worker = argument;
-    return tasks_in_sight(worker->executor) > 0 &&
-           (tp__injector_count(&worker->injector) > 0 || !tp__deque_looks_empty(&worker->deque) ||
-            take_from_others(worker));
+    return tasks_in_sight(worker->executor) > 0 && (tp__injector_count(&worker->injector) > 0 ||
+                                                    !tp__deque_looks_empty(&worker->deque) || take_from_others(worker));
 }
 
 /* A worker of a serial pool that has a parked task waits for that task and takes no other. */
@@ -263,8 +263,7 @@ static void sleep_worker(struct tp__worker *worker)
 void tp__worker_idle(struct tp__worker *worker)
 {
     struct tp__executor *executor = worker->executor;
-    if (is_done(worker) && !tp__loop_has_events(&worker->loop) &&
-        tasks_in_sight(worker->executor) == 0) {
+    if (is_done(worker) && !tp__loop_has_events(&worker->loop) && tasks_in_sight(worker->executor) == 0) {
         end_worker(worker);
         return;
     }
@@ -387,12 +386,16 @@ static void free_executor(struct tp__executor *executor)
     for (size_t i = 0; i < executor->worker_count && executor->workers; i++)
         tp__injector_fini(&executor->workers[i].injector);
     tp__monitor_free(executor->monitor);
+    tp__tally_release(executor->tally);
     tp__free(executor->workers);
     tp__free(executor);
 }
 
 static bool start_threads(struct tp__executor *executor, const tp_pool_options *options)
 {
+    executor->tally = tp__tally_new_root(executor, executor->worker_count);
+    if (!executor->tally)
+        return false;
     executor->monitor = tp__monitor_start(executor, options);
     if (!executor->monitor)
         return false;

@@ -20,32 +20,34 @@ enum { TP__WORKERS_LIMIT = 4096 };
 
 struct tp__channels;
 struct tp__monitor;
+struct tp__tally;
 
 struct tp__worker {
     struct tp__loop loop;
-    struct tp__deque deque;        /* tasks of tasks, and a batch from the injector */
-    struct tp__injector injector;  /* tasks from outside, and what the deque had no room for */
+    struct tp__deque deque;       /* tasks of tasks, and a batch from the injector */
+    struct tp__injector injector; /* tasks from outside, and what the deque had no room for */
     struct tp__executor *executor;
     int index;
-    uint32_t random;               /* state of the choice of whom to take from */
-    unsigned tick;                 /* counts tasks taken from the deque */
+    uint32_t random; /* state of the choice of whom to take from */
+    unsigned tick;   /* counts tasks taken from the deque */
     pthread_t thread;
 };
 
 struct tp__executor {
     size_t worker_count;
     struct tp__worker *workers;
-    bool strict;         /* TP_ROUND_ROBIN_STRICT */
+    bool strict; /* TP_ROUND_ROBIN_STRICT */
     bool serial_workers;
+    struct tp__tally *tally; /* of all its tasks; owned */
     struct tp__monitor *monitor;
-    struct tp__channels *channels; /* the named channels; owned by the handle that started the executor */
-    atomic_uint references;  /* handles */
-    atomic_bool stopped;     /* no task is accepted any more, and workers end when theirs have */
-    atomic_bool forked;      /* this is the child of a fork, which has no workers */
-    struct tp__executor *next, **link; /* in the list of all, for fork */
+    struct tp__channels *channels;              /* the named channels; owned by the handle that started the executor */
+    atomic_uint references;                     /* handles */
+    atomic_bool stopped;                        /* no task is accepted any more, and workers end when theirs have */
+    atomic_bool forked;                         /* this is the child of a fork, which has no workers */
+    struct tp__executor *next, **link;          /* in the list of all, for fork */
     _Alignas(TP__CACHE_PAIR) atomic_uint robin; /* the next worker for a task from outside */
-    _Alignas(TP__CACHE_PAIR) atomic_int sleeping;  /* workers that sleep */
-    atomic_int searching; /* workers that look for a task */
+    _Alignas(TP__CACHE_PAIR) atomic_int sleeping; /* workers that sleep */
+    atomic_int searching;                         /* workers that look for a task */
 };
 
 /** Starts the workers. NULL on failure (the error is stored): TP_E_NOMEM, TP_E_SYSTEM, TP_E_LIMIT. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Fibers: switching, and what runs on them.
  *
- * Design notes. A fiber that was used stays inside its entry function when its task has ended, and waits on its free stack
- * for the next task: starting one is a plain switch. A raise jumps to the base, which the entry function set once.
+ * Design notes. A fiber that was used stays inside its entry function when its task has ended, and waits on its free
+ * stack for the next task: starting one is a plain switch. A raise jumps to the base, which the entry function set
+ * once.
  */
 #include "base/error.h"
 #include "closure/payload.h"
@@ -132,8 +133,7 @@ static void entry(struct tp__transfer transfer)
 void tp__fiber_init(struct tp__fiber *fiber, struct tp__loop *loop)
 {
     fiber->loop = loop;
-    tp__sanitizer_stack_init(&fiber->sanitizer, fiber->stack_base,
-                             (size_t)((char *)fiber - fiber->stack_base));
+    tp__sanitizer_stack_init(&fiber->sanitizer, fiber->stack_base, (size_t)((char *)fiber - fiber->stack_base));
     char *top = (char *)fiber;
     fiber->machine = make_fcontext(top, (size_t)(top - fiber->stack_base), entry);
 }

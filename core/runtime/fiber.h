@@ -39,7 +39,7 @@ struct tp__fiber {
     struct tp_promise *task; /* what it runs; NULL for the root of a loop */
     struct tp__watched_task watched;
 
-    struct tp__wait *wait;       /* what it is parked for, NULL while it is not */
+    struct tp__wait *wait; /* what it is parked for, NULL while it is not */
     bool wait_is_cancellable;
     tp_status wait_outcome;      /* set by a deadline or a cancellation */
     struct tp__fiber *return_to; /* the waiter that started this task; it goes on when the task ends */

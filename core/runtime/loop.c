@@ -78,8 +78,7 @@ void tp__loop_fini(struct tp__loop *loop)
     struct tp__stop *stop = atomic_exchange_explicit(&loop->stops, NULL, memory_order_acquire);
     while (stop) {
         struct tp__stop *next = stop->next;
-        tp_promise_release(stop->task);
-        tp__free(stop);
+        tp__promise_stop_arrived(stop);
         stop = next;
     }
     tp__stacks_fini(&loop->stacks);
@@ -117,8 +116,7 @@ static void take_stops(struct tp__loop *loop)
         struct tp__fiber *fiber = stop->task->fiber;
         if (fiber && fiber->wait && fiber->wait_is_cancellable)
             tp__wait_give_up(fiber, TP_E_CANCELLED);
-        tp_promise_release(stop->task);
-        tp__free(stop);
+        tp__promise_stop_arrived(stop);
         stop = next;
     }
 }
@@ -154,8 +152,7 @@ void tp__loop_send_stop(uint16_t loop_id, struct tp__stop *stop)
     }
     tp__spinlock_unlock(&table.lock);
     if (!loop) {
-        tp_promise_release(stop->task);
-        tp__free(stop);
+        tp__promise_stop_arrived(stop);
     }
 }
 

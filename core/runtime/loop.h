@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * The event loop of one OS thread: its fibers, who of them is ready, its timers and descriptors, and the mailbox through
- * which other threads reach it.
+ * The event loop of one OS thread: its fibers, who of them is ready, its timers and descriptors, and the mailbox
+ * through which other threads reach it.
  *
  * Every OS thread that runs or waits for green threads has one: a worker from its start, any other from its first wait
  * or tp_async. The thread's own stack is the *root*: it waits like a fiber, and while it waits, or when no fiber has
@@ -10,14 +10,14 @@
  * Design notes: what crosses threads
  *
  *     wakes    fibers of this loop that another thread made ready: a stack of `next` links, taken whole; or the token
- *              ASLEEP while the thread sleeps. Who replaces the token wakes the thread; nobody else touches the loop after
- *              the push, for the fiber may end, and with it the thread, before the push returns
+ *              ASLEEP while the thread sleeps. Who replaces the token wakes the thread; nobody else touches the loop
+ *              after the push, for the fiber may end, and with it the thread, before the push returns
  *     stops    tasks running here that another thread cancelled, likewise
  *     bound    tasks that only this loop may start
  *     parked   this thread sleeps, or is about to: whoever gives it something else and sees that, wakes it
  *
- * For the latter the order "store what I give; tp__barrier_light; look at parked" here and "store parked; tp__barrier_heavy; look at what
- * was given" there loses no wake.
+ * For the latter the order "store what I give; tp__barrier_light; look at parked" here and "store parked;
+ * tp__barrier_heavy; look at what was given" there loses no wake.
  */
 #ifndef TP_RUNTIME_LOOP_H
 #define TP_RUNTIME_LOOP_H
@@ -31,26 +31,20 @@
 
 struct tp__worker;
 
-/** A cancellation on its way to the loop that runs the task. Holds a reference to it. */
-struct tp__stop {
-    struct tp__stop *next;
-    struct tp_promise *task;
-};
-
 struct tp__loop {
     struct tp__fiber *current;
     struct tp__fiber *ready_first, *ready_last;
-    struct tp__worker *worker; /* NULL for an OS thread that is none */
-    size_t live;               /* tasks that have started and not ended */
-    unsigned tick;             /* counts what was picked to run */
-    int *errno_place;          /* of this OS thread; asked for once */
+    struct tp__worker *worker;                 /* NULL for an OS thread that is none */
+    size_t live;                               /* tasks that have started and not ended */
+    unsigned tick;                             /* counts what was picked to run */
+    int *errno_place;                          /* of this OS thread; asked for once */
     _Atomic(struct tp__fiber *) watched_fiber; /* the current one, for the monitor */
     atomic_uint_fast64_t turns;                /* grows whenever something else begins to run, likewise */
-    bool idling;               /* the root was switched to because nothing else was ready */
-    bool yielding;             /* the current fiber lets others run: new tasks, too */
-    bool is_ending;            /* the OS thread ends: no new green threads */
-    uint16_t id;               /* in the table of loops; never 0 */
-    size_t stack_bytes;        /* of its fibers */
+    bool idling;                               /* the root was switched to because nothing else was ready */
+    bool yielding;                             /* the current fiber lets others run: new tasks, too */
+    bool is_ending;                            /* the OS thread ends: no new green threads */
+    uint16_t id;                               /* in the table of loops; never 0 */
+    size_t stack_bytes;                        /* of its fibers */
     struct tp__fiber root;
     struct tp__timers timers;
     struct tp__poller poller;
@@ -90,11 +84,12 @@ static inline void tp__loop_push_ready(struct tp__loop *loop, struct tp__fiber *
     loop->ready_last = fiber;
 }
 
-/** Leaves the current fiber until it is made ready; runs whatever else is there meanwhile, idles if there is nothing. */
+/** Leaves the current fiber until it is made ready; runs whatever else is there meanwhile, idles if there is
+ *  nothing. */
 void tp__loop_leave(struct tp__loop *loop);
 
-/** What a fiber does whose task has ended: it goes on with `to`, or else with whatever is ready. If that is a new task, the
- *  fiber itself runs it: this returns with `fiber->task` set. */
+/** What a fiber does whose task has ended: it goes on with `to`, or else with whatever is ready. If that is a new task,
+ *  the fiber itself runs it: this returns with `fiber->task` set. */
 void tp__loop_next_task(struct tp__loop *loop, struct tp__fiber *fiber, struct tp__fiber *to);
 
 /** Starts a task that the caller has claimed on a fiber of its own at once, leaving the current fiber, which has
@@ -107,8 +102,8 @@ void tp__loop_cancel_all(struct tp__loop *loop);
 /** Fires the timers that are due, and looks at the descriptors. */
 void tp__loop_poll(struct tp__loop *loop);
 
-/** Sleeping, in three steps: announce it (false if a wake has come; then whoever gives something will wake it), look once
- *  more, and sleep until woken, or the next timer, or a descriptor; or retract. */
+/** Sleeping, in three steps: announce it (false if a wake has come; then whoever gives something will wake it), look
+ *  once more, and sleep until woken, or the next timer, or a descriptor; or retract. */
 bool tp__loop_announce_sleep(struct tp__loop *loop);
 bool tp__loop_has_events(struct tp__loop *loop);
 void tp__loop_sleep(struct tp__loop *loop);
@@ -123,7 +118,7 @@ void tp__loop_wake_remote(struct tp__loop *loop, struct tp__fiber *fiber);
 /** Wakes the thread if it sleeps: after something was given to it. True if it slept. */
 bool tp__loop_unpark(struct tp__loop *loop);
 
-/** Sends a cancellation to the loop with that id; takes the message over. */
+/** Sends a cancellation to the loop with that id; takes the message and its reference over. */
 void tp__loop_send_stop(uint16_t loop_id, struct tp__stop *stop);
 
 /** Gives a bound task to a loop that the caller knows to be there. False without memory. */

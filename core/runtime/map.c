@@ -56,8 +56,7 @@ static tp_status await_all(struct map *map, size_t *first)
     *first = map->count;
     for (size_t i = 0; i < map->count; i++) {
         void *out = map->out ? map->out + i * task->result_size : NULL;
-        const tp_status status =
-            tp__await(map->promises[i], out, task->result_kind, task->result_size, TP_FOREVER);
+        const tp_status status = tp__await(map->promises[i], out, task->result_kind, task->result_size, TP_FOREVER);
         if (!tp_promise_ready(map->promises[i]))
             return status;
         if (map->options && map->options->statuses)
@@ -137,7 +136,8 @@ tp_status tp__map(tp_pool *pool, const tp_task_definition *task, const void *cap
         status = tp__captures_copy_rest(task, map.captures, captures);
         if (status == TP_OK) {
             status = run(&map);
-            memset(map.captures + task->parameters[0].offset, 0, task->parameters[0].size); /* the last one: `in` has it */
+            memset(map.captures + task->parameters[0].offset, 0,
+                   task->parameters[0].size); /* the last one: `in` has it */
             tp__captures_drop(task, map.captures);
         } else {
             fill_statuses(&map, status);

@@ -27,7 +27,7 @@ struct tp__monitor {
     void *on_hog_argument;
     tp__spinlock lock; /* guards the timers */
     struct tp__timers timers;
-    atomic_int calls;     /* grows when the monitor is to look around; it sleeps on this word */
+    atomic_int calls;       /* grows when the monitor is to look around; it sleeps on this word */
     atomic_bool is_resting; /* it sleeps until a worker calls */
     atomic_bool is_stopped;
     struct watched watched[];
@@ -37,7 +37,8 @@ static void print_hog(const char *task, int worker, int64_t held_ms, void *argum
 {
     (void)argument;
     fprintf(stderr,
-            "taskpool: task '%s' has held worker %d for %lld ms without yielding; the other tasks that started there wait\n",
+            "taskpool: task '%s' has held worker %d for %lld ms without yielding; the other tasks that started there "
+            "wait\n",
             task, worker, (long long)held_ms);
 }
 
@@ -60,20 +61,9 @@ static void end_tasks_in_time(struct tp__monitor *monitor, int64_t now_ns)
 {
     struct tp__task_extra *extra;
     while ((extra = take_due(monitor, now_ns))) {
-        struct tp_promise *task = extra->promise;
-        char message[192];
-        snprintf(message, sizeof message, "task '%.100s' did not end within %lld ms", task->definition->name,
-                 (long long)extra->timeout_ms);
-        const struct tp__origin origin = {.task = task->definition->name, .node = "local", .worker = -1};
-        if (tp__promise_stop(task, tp__error_new(TP_E_TIMEOUT, &origin, message)) != TP_OK) {
-            /* No memory to tell it: try again in a moment. */
-            extra->timeout.deadline_ns = now_ns + 10 * 1000000;
-            tp__spinlock_lock(&monitor->lock);
-            tp__timers_add(&monitor->timers, &extra->timeout);
-            tp__spinlock_unlock(&monitor->lock);
-            return;
-        }
-        tp_promise_release(task);
+        /* Cannot fail: both the error and the message were made with the task. */
+        (void)tp__promise_stop(extra->promise, tp__error_retain(extra->timeout_error), &extra->timeout_stop);
+        tp_promise_release(extra->promise);
     }
 }
 

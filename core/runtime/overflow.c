@@ -30,7 +30,8 @@ static void write_report(const struct tp__fiber *fiber)
     const char *name = fiber->task ? fiber->task->definition->name : "(between tasks)";
     char line[256];
     size_t used = 0;
-    const char *parts[] = {"taskpool: task ", name, " overflowed its ", NULL, " KiB stack; give it a larger one with "
+    const char *parts[] = {"taskpool: task ", name, " overflowed its ", NULL,
+                           " KiB stack; give it a larger one with "
                            "tp_task_options(.stack_bytes = ...) or tp_pool_options(.stack_bytes = ...)\n"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         const char *part = parts[i] ? parts[i] : number + digits;

@@ -125,7 +125,8 @@ tp_status tp_wait_fd(int fd, int events, int64_t timeout_ms)
         if (errno == EPERM)
             return TP_OK; /* a regular file or directory: always ready */
         if (errno == EEXIST)
-            return tp__fail(TP_E_BUSY, "tp_wait_fd: another green thread of this OS thread waits for descriptor %d", fd);
+            return tp__fail(TP_E_BUSY, "tp_wait_fd: another green thread of this OS thread waits for descriptor %d",
+                            fd);
         return tp__fail_errno(errno == EBADF ? TP_E_ARGUMENT : TP_E_SYSTEM, "tp_wait_fd: descriptor %d", fd);
     }
     self.poller->waiting++;

@@ -7,19 +7,15 @@
 #include "runtime/channels.h"
 #include "runtime/init.h"
 
-static tp_pool *make_handle(struct tp__executor *executor, size_t sharded_workers, struct tp__tally *parent)
+static tp_pool *make_handle(struct tp__executor *executor, struct tp__tally *tally)
 {
-    tp_pool *pool = tp__alloc_zeroed(1, sizeof *pool);
+    tp_pool *pool = tally ? tp__alloc_zeroed(1, sizeof *pool) : NULL;
     if (!pool) {
         tp__fail_nomem("a pool");
         return NULL;
     }
     pool->executor = executor;
-    pool->tally = tp__tally_new(executor, sharded_workers, parent);
-    if (!pool->tally) {
-        tp__free(pool);
-        return NULL;
-    }
+    pool->tally = tally;
     return pool;
 }
 
@@ -34,7 +30,7 @@ static tp_pool *start_local(size_t worker_count, const tp_pool_options *options)
         return NULL;
     }
     executor->channels = channels;
-    tp_pool *pool = make_handle(executor, worker_count, NULL);
+    tp_pool *pool = make_handle(executor, executor->tally);
     if (!pool) {
         tp__executor_stop(executor);
         tp__channels_free(channels);
@@ -50,16 +46,20 @@ static tp_pool *open_own_pool(void)
 {
     const struct tp_promise *task = tp__current_task();
     struct tp__worker *worker = tp__loop_of_thread->worker;
-    tp_pool *pool = make_handle(worker->executor, 0, task->tally);
+    struct tp__tally *tally = tp__tally_new(worker->executor, task->tally);
+    tp_pool *pool = make_handle(worker->executor, tally);
     if (pool)
         tp__executor_retain(worker->executor);
+    else
+        tp__tally_release(tally);
     return pool;
 }
 
 static tp_status check_options(const tp_pool_options *options)
 {
     if (options->placement != TP_ROUND_ROBIN && options->placement != TP_ROUND_ROBIN_STRICT)
-        return tp__fail(TP_E_ARGUMENT, "tp_pool_open_with: placement %d is none of tp_placement", (int)options->placement);
+        return tp__fail(TP_E_ARGUMENT, "tp_pool_open_with: placement %d is none of tp_placement",
+                        (int)options->placement);
     if (tp__stack_round_bytes(options->stack_bytes) == 0)
         return tp__fail(TP_E_ARGUMENT, "tp_pool_open_with: a stack of %zu bytes; it has %d bytes to 1 GiB",
                         options->stack_bytes, TP__STACK_MINIMUM_BYTES);
@@ -93,7 +93,8 @@ static tp_status check_usable(const char *function, const tp_pool *pool)
     if (!pool)
         return tp__fail(TP_E_ARGUMENT, "%s: the pool is NULL", function);
     if (atomic_load_explicit(&pool->executor->forked, memory_order_relaxed))
-        return tp__fail(TP_E_FORKED, "%s: the pool belongs to the parent process of this fork; open one here", function);
+        return tp__fail(TP_E_FORKED, "%s: the pool belongs to the parent process of this fork; open one here",
+                        function);
     return TP_OK;
 }
 
@@ -110,10 +111,11 @@ static tp_status check_not_own(const char *function, const tp_pool *pool)
 {
     const struct tp_promise *task = tp__current_task();
     if (task && tp__tally_descends(task->tally, pool->tally))
-        return tp__fail(TP_E_DEADLOCK,
-                        "%s: task '%s' was submitted through this handle and would wait for itself; inside a task, drain "
-                        "and close a handle of its own: tp_pool_open(NULL)",
-                        function, task->definition->name);
+        return tp__fail(
+            TP_E_DEADLOCK,
+            "%s: task '%s' was submitted through this handle and would wait for itself; inside a task, drain "
+            "and close a handle of its own: tp_pool_open(NULL)",
+            function, task->definition->name);
     return TP_OK;
 }
 
@@ -133,8 +135,8 @@ static tp_status shut_down(const char *function, tp_pool *pool)
     if (status != TP_OK)
         return status;
     int open = TP__POOL_OPEN;
-    const bool first = atomic_compare_exchange_strong_explicit(&pool->phase, &open, TP__POOL_CLOSING, memory_order_acq_rel,
-                                                               memory_order_acquire);
+    const bool first = atomic_compare_exchange_strong_explicit(&pool->phase, &open, TP__POOL_CLOSING,
+                                                               memory_order_acq_rel, memory_order_acquire);
     tp__barrier_heavy(); /* a submit from outside either sees the phase or is counted by the drain */
     do {
         status = tp__tally_drain(pool->tally, TP__WAIT_UNCANCELLABLE);
@@ -169,8 +171,9 @@ tp_status tp_pool_close(tp_pool *pool)
     if (pool->owns_workers) {
         tp__channels_free(pool->executor->channels);
         pool->executor->channels = NULL;
+    } else {
+        tp__tally_release(pool->tally);
     }
-    tp__tally_free(pool->tally);
     tp__executor_release(pool->executor);
     tp__free(pool);
     return TP_OK;
@@ -178,8 +181,9 @@ tp_status tp_pool_close(tp_pool *pool)
 
 size_t tp_pool_size(const tp_pool *pool)
 {
-    return pool && atomic_load_explicit(&pool->phase, memory_order_acquire) != TP__POOL_SHUT ? pool->executor->worker_count
-                                                                                            : 0;
+    return pool && atomic_load_explicit(&pool->phase, memory_order_acquire) != TP__POOL_SHUT
+               ? pool->executor->worker_count
+               : 0;
 }
 
 size_t tp_pool_pending(const tp_pool *pool)

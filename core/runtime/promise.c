@@ -21,7 +21,8 @@ struct tp_promise *tp__promise_new(const tp_task_definition *definition)
 {
     const size_t captures = definition->captures_size;
     const size_t result = definition->result_size;
-    const size_t payload = definition->plain ? (captures > result ? captures : result) : ((captures + 15) & ~15UL) + result;
+    const size_t payload =
+        definition->plain ? (captures > result ? captures : result) : ((captures + 15) & ~15UL) + result;
     uint8_t size_class;
     struct tp_promise *promise = tp__slab_alloc(sizeof *promise + payload, &size_class);
     if (tp__unlikely(!promise)) {
@@ -37,9 +38,17 @@ struct tp_promise *tp__promise_new(const tp_task_definition *definition)
     atomic_init(&promise->loop_id, 0);
     promise->size_class = size_class & 15U;
     promise->epoch = 0;
+    promise->root_epoch = 0;
     promise->bound = 0;
     atomic_init(&promise->stop, false);
     return promise;
+}
+
+static void free_extra(struct tp__task_extra *extra)
+{
+    if (extra)
+        tp__error_release(extra->timeout_error);
+    tp__free(extra);
 }
 
 void tp__promise_discard(struct tp_promise *promise, bool has_captures)
@@ -47,7 +56,7 @@ void tp__promise_discard(struct tp_promise *promise, bool has_captures)
     if (has_captures && !promise->definition->plain)
         tp__captures_drop(promise->definition, promise->payload);
     atomic_store_explicit(&promise->references, 0, memory_order_relaxed);
-    tp__free(promise->extra);
+    free_extra(promise->extra);
     tp__slab_free(promise, promise->size_class);
 }
 
@@ -60,7 +69,7 @@ static void destroy(struct tp_promise *promise)
     else if (tp__unlikely(!promise->definition->plain))
         tp__value_drop(promise->definition->result_kind, promise->definition->result_size, tp__promise_result(promise));
     if (tp__unlikely(promise->extra != NULL))
-        tp__free(promise->extra);
+        free_extra(promise->extra);
     atomic_store_explicit(&promise->references, 0, memory_order_relaxed);
     tp__slab_free(promise, promise->size_class);
 }
@@ -159,7 +168,7 @@ struct tp__fiber *tp__promise_resolve(struct tp_promise *promise, struct tp__err
                                       struct tp__fiber *favoured)
 {
     struct tp__tally *tally = promise->tally;
-    const uint8_t epoch = promise->epoch;
+    const struct tp__epochs epochs = tp__promise_epochs(promise);
     if (tp__unlikely(promise->extra != NULL))
         drop_time_limit(promise, promise->extra);
     if (tp__likely(tally != NULL))
@@ -182,7 +191,7 @@ struct tp__fiber *tp__promise_resolve(struct tp_promise *promise, struct tp__err
     if (tp__unlikely(before & TP__ABANDONED))
         destroy(promise);
     if (tp__likely(tally != NULL))
-        tp__tally_completed(tally, epoch, true);
+        tp__tally_completed(tally, epochs, true);
     return wake_waiters(before, favoured);
 }
 
@@ -200,7 +209,7 @@ static bool stop_from(struct tp_promise *promise, uintptr_t state, struct tp__er
         return false;
     }
     if (tally)
-        tp__tally_completed(tally, promise->epoch, is_over);
+        tp__tally_completed(tally, tp__promise_epochs(promise), is_over);
     wake_waiters(state, NULL);
     return true;
 }
@@ -220,9 +229,18 @@ static tp_status stop_queued(struct tp_promise *promise, uintptr_t state, struct
     return TP_OK;
 }
 
-static tp_status stop_running(struct tp_promise *promise, uintptr_t state, struct tp__error_record *error, bool *done)
+void tp__promise_stop_arrived(struct tp__stop *stop)
 {
-    struct tp__stop *stop = tp__alloc(sizeof *stop);
+    struct tp_promise *task = stop->task;
+    if (stop->is_allocated)
+        tp__free(stop);
+    tp_promise_release(task);
+}
+
+static tp_status stop_running(struct tp_promise *promise, uintptr_t state, struct tp__error_record *error,
+                              struct tp__stop *given, bool *done)
+{
+    struct tp__stop *stop = given ? given : tp__alloc(sizeof *stop);
     if (!stop)
         return tp__fail_nomem("the message that cancels a task");
     /* One reference for the fiber that runs on, one for the message. */
@@ -230,7 +248,8 @@ static tp_status stop_running(struct tp_promise *promise, uintptr_t state, struc
     *done = stop_from(promise, state, error);
     if (!*done) {
         atomic_fetch_sub_explicit(&promise->references, 2, memory_order_relaxed);
-        tp__free(stop);
+        if (!given)
+            tp__free(stop);
         return TP_OK;
     }
     atomic_store_explicit(&promise->stop, true, memory_order_relaxed);
@@ -238,12 +257,12 @@ static tp_status stop_running(struct tp_promise *promise, uintptr_t state, struc
     uint16_t loop_id;
     while ((loop_id = atomic_load_explicit(&promise->loop_id, memory_order_acquire)) == 0)
         tp__cpu_relax();
-    *stop = (struct tp__stop){.task = promise};
+    *stop = (struct tp__stop){.task = promise, .is_allocated = !given};
     tp__loop_send_stop(loop_id, stop);
     return TP_OK;
 }
 
-tp_status tp__promise_stop(struct tp_promise *promise, struct tp__error_record *error)
+tp_status tp__promise_stop(struct tp_promise *promise, struct tp__error_record *error, struct tp__stop *stop)
 {
     bool done = false;
     tp_status status = TP_OK;
@@ -256,7 +275,7 @@ tp_status tp__promise_stop(struct tp_promise *promise, struct tp__error_record *
         else if (tp__phase_of(state) == TP__QUEUED)
             status = stop_queued(promise, state, error, &done);
         else
-            status = stop_running(promise, state, error, &done);
+            status = stop_running(promise, state, error, stop, &done);
     }
     if (!done)
         tp__error_release(error);
@@ -272,13 +291,12 @@ tp_status tp_cancel(tp_promise *promise)
     char message[160];
     snprintf(message, sizeof message, "task '%.100s' was cancelled", promise->definition->name);
     const struct tp__origin origin = {.task = promise->definition->name, .node = "local", .worker = -1};
-    return tp__promise_stop(promise, tp__error_new(TP_E_CANCELLED, &origin, message));
+    return tp__promise_stop(promise, tp__error_new(TP_E_CANCELLED, &origin, message), NULL);
 }
 
 bool tp__promise_is_forked(const struct tp_promise *promise)
 {
-    return promise->tally &&
-           atomic_load_explicit(&tp__tally_executor(promise->tally)->forked, memory_order_relaxed);
+    return promise->tally && atomic_load_explicit(&tp__tally_executor(promise->tally)->forked, memory_order_relaxed);
 }
 
 bool tp_promise_ready(const tp_promise *promise)

@@ -16,16 +16,17 @@
  * Each move is one compare-and-swap, so a promise resolves exactly once. Who resolves takes all waiters and wakes them.
  * LOCKED is set for a moment by who takes one waiter out of the middle (a deadline, a cancellation).
  *
- * References: each handle has one. A task that is not resolved needs none: ABANDONED tells who resolves it that no handle
- * is left. Two more parties may hold a reference for a while: a queue whose entry was claimed by someone who came another
- * way (it meets the entry later, sees that it is not QUEUED, and drops the reference), and a fiber whose task was
- * resolved before it ended.
+ * References: each handle has one. A task that is not resolved needs none: ABANDONED tells who resolves it that no
+ * handle is left. Two more parties may hold a reference for a while: a queue whose entry was claimed by someone who
+ * came another way (it meets the entry later, sees that it is not QUEUED, and drops the reference), and a fiber whose
+ * task was resolved before it ended.
  */
 #ifndef TP_RUNTIME_PROMISE_H
 #define TP_RUNTIME_PROMISE_H
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "runtime/tally.h"
 #include "runtime/timer.h"
 #include "runtime/wait.h"
 
@@ -34,7 +35,6 @@
 #include <taskpool/pool.h>
 
 struct tp__fiber;
-struct tp__tally;
 
 enum tp__phase { TP__QUEUED = 0, TP__RUNNING = 1, TP__DONE = 2, TP__FAILED = 3 };
 
@@ -60,12 +60,20 @@ struct tp__promise_waiter {
     atomic_bool left;                /* in a group: who resolved the promise will not touch this any more */
 };
 
+/** A cancellation on its way to the loop that runs the task. Holds a reference to it. */
+struct tp__stop {
+    struct tp__stop *next;
+    struct tp_promise *task;
+    bool is_allocated; /* else it is part of the task */
+};
+
 /** What only few tasks have. */
 struct tp__task_extra {
-    size_t stack_bytes;          /* 0: the pool's */
-    int64_t timeout_ms;          /* 0: none */
-    struct tp__timer timeout;    /* in the monitor, which guards it; while armed it has a reference to the promise */
-    struct tp__monitor *monitor; /* NULL: no time limit */
+    size_t stack_bytes;                     /* 0: the pool's */
+    struct tp__error_record *timeout_error; /* made with the task: time runs out without memory, too */
+    struct tp__stop timeout_stop;
+    struct tp__timer timeout;     /* in the monitor, which guards it; while armed it has a reference to the promise */
+    struct tp__monitor *monitor;  /* NULL: no time limit */
     struct tp_pool *async_target; /* a task of tp_async starts with its maker's */
     struct tp_promise *promise;
 };
@@ -80,6 +88,7 @@ struct tp_promise {
     atomic_uint_least16_t loop_id; /* of the OS thread that runs it (or alone may start it); 0 while that is open */
     uint8_t size_class : 4;        /* of this object: runtime/slab.h. These three never change after the submit */
     uint8_t epoch : 1;             /* of the tally */
+    uint8_t root_epoch : 1;        /* of the pool's tally */
     uint8_t bound : 1;             /* only the OS thread of loop_id may start it */
     atomic_bool stop;              /* told to stop: tp_cancelled() */
     /** A task whose values are plain: captures before and result after the run, in the same place. Else: captures, and
@@ -88,7 +97,13 @@ struct tp_promise {
 };
 
 enum { TP__PROMISE_HEADER_BYTES = 48 };
-_Static_assert(sizeof(struct tp_promise) == TP__PROMISE_HEADER_BYTES, "a task with 16 bytes of payload fills one cache line");
+_Static_assert(sizeof(struct tp_promise) == TP__PROMISE_HEADER_BYTES,
+               "a task with 16 bytes of payload fills one cache line");
+
+static inline struct tp__epochs tp__promise_epochs(const struct tp_promise *promise)
+{
+    return (struct tp__epochs){.own = promise->epoch, .root = promise->root_epoch};
+}
 
 static inline enum tp__phase tp__phase_of(uintptr_t state)
 {
@@ -118,8 +133,9 @@ static inline bool tp__promise_claim(struct tp_promise *promise)
 {
     uintptr_t state = TP__QUEUED;
     /* acquire: the captures; release: what this thread did before is seen by who cancels */
-    while (!atomic_compare_exchange_weak_explicit(&promise->state, &state, (state & ~(uintptr_t)TP__LOCKED) | TP__RUNNING,
-                                                  memory_order_acq_rel, memory_order_acquire)) {
+    while (!atomic_compare_exchange_weak_explicit(&promise->state, &state,
+                                                  (state & ~(uintptr_t)TP__LOCKED) | TP__RUNNING, memory_order_acq_rel,
+                                                  memory_order_acquire)) {
         if (tp__phase_of(state) != TP__QUEUED)
             return false;
         if (state & TP__LOCKED) {
@@ -140,7 +156,10 @@ struct tp__fiber *tp__promise_resolve(struct tp_promise *promise, struct tp__err
                                       struct tp__fiber *favoured);
 
 /** Resolves a task that may not have ended, to an error whose reference is taken over: the cancellation of a queued or
- *  running task. The caller has a reference. TP_E_NOMEM: nothing happened. */
-tp_status tp__promise_stop(struct tp_promise *promise, struct tp__error_record *error);
+ *  running task. The caller has a reference. `stop` is the message for a running one, NULL to allocate it. TP_E_NOMEM:
+ *  nothing happened. */
+tp_status tp__promise_stop(struct tp_promise *promise, struct tp__error_record *error, struct tp__stop *stop);
+/** Lets a message go that has arrived. */
+void tp__promise_stop_arrived(struct tp__stop *stop);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Design notes. A select first looks whether one of its operations can be done. If none can, it enlists a clause at each
- * channel and parks once. From the first enlisted clause on, whoever sets `fired` decides: a waker at one of the
+ * Design notes. A select first looks whether one of its operations can be done. If none can, it enlists a clause at
+ * each channel and parks once. From the first enlisted clause on, whoever sets `fired` decides: a waker at one of the
  * channels, the deadline or a cancellation (`withdraw`), or the select itself when it finds a later operation possible.
  * A waker that comes second finds `fired` set and takes the clause out of its way. Before the select returns, every
  * clause is out of its list: the clauses lie in its frame.
@@ -9,7 +9,6 @@
 #include "runtime/clause.h"
 
 #include "base/alloc.h"
-#include "base/context.h"
 #include "base/error.h"
 
 enum { CASES_IN_FRAME = 4, CASES_LIMIT = 64 };
@@ -110,8 +109,8 @@ static struct tp__clause *try_all(struct entry *entries, size_t count, size_t st
     return NULL;
 }
 
-/* Enlists the clauses until one fires. Returns the one that the select did itself, NULL if it has to park. `enlisted` is
- * the number of those to be withdrawn afterwards. */
+/* Enlists the clauses until one fires. Returns the one that the select did itself, NULL if it has to park. `enlisted`
+ * is the number of those to be withdrawn afterwards. */
 static struct tp__clause *enlist_all(struct tp__select *select, struct entry *entries, size_t count, size_t start,
                                      size_t *enlisted, tp_status *failed)
 {
@@ -142,6 +141,8 @@ static struct tp__clause *wait_for_one(struct tp__select *select, struct entry *
     *failed = tp__wait_init(&select->wait, withdraw_select);
     if (*failed != TP_OK)
         return NULL;
+    for (size_t i = 0; i < count; i++)
+        tp__channel_retain(entries[i].clause.channel); /* all are looked at again, whatever happened to them */
     size_t enlisted;
     struct tp__clause *done = enlist_all(select, entries, count, start, &enlisted, failed);
     if (!done && *failed == TP_OK) {
@@ -154,16 +155,6 @@ static struct tp__clause *wait_for_one(struct tp__select *select, struct entry *
         if (clause != done)
             tp__clause_withdraw(clause);
     }
-    return done;
-}
-
-/* As in channel.c: an OS thread keeps what it waits on. */
-static struct tp__clause *wait_as_thread(struct tp__select *select, struct entry *entries, size_t count, size_t start,
-                                         int64_t timeout_ms, tp_status *failed)
-{
-    for (size_t i = 0; i < count; i++)
-        tp__channel_retain(entries[i].clause.channel);
-    struct tp__clause *done = wait_for_one(select, entries, count, start, timeout_ms, failed);
     for (size_t i = 0; i < count; i++)
         tp__channel_unref(entries[i].clause.channel);
     return done;
@@ -180,8 +171,7 @@ static tp_status choose(struct entry *entries, tp_select_case *cases, size_t cou
     if (!done && status == TP_OK && timeout_ms == 0)
         status = tp__fail(TP_E_TIMEOUT, "tp_select: none of the %zu operations is possible now", count);
     else if (!done && status == TP_OK)
-        done = (tp__context_is_task() ? wait_for_one : wait_as_thread)(&select, entries, count, start, timeout_ms,
-                                                                       &status);
+        done = wait_for_one(&select, entries, count, start, timeout_ms, &status);
     if (done) {
         struct entry *entry = (struct entry *)(void *)done; /* its first member */
         if (done->send && done->status == TP_OK)

@@ -30,9 +30,9 @@ static tp_status enlist_and_park(struct single *single, int64_t timeout_ms)
     return tp__wait_park(&single->wait, tp__deadline_ns(timeout_ms), TP__WAIT_CANCELLABLE);
 }
 
-/* An OS thread may wait while others close and free the channel: it keeps it. (Of a pool's tasks the pool's close waits
- * for the end.) */
-static tp_status park_thread(struct single *single, int64_t timeout_ms)
+/* With a deadline, and on an OS thread, the channel may be freed by the time the waiter looks at it again: it keeps it.
+ * (Only a cancellation makes any other task look again: see tp_channel_release.) */
+static tp_status park_and_keep(struct single *single, int64_t timeout_ms)
 {
     tp_channel *channel = tp__channel_retain(single->clause.channel);
     const tp_status status = enlist_and_park(single, timeout_ms);
@@ -74,7 +74,7 @@ static __attribute__((noinline)) tp_status operate(struct single *single, int64_
             break;
     }
     if (status == TP_OK)
-        status = is_task ? enlist_and_park(single, timeout_ms) : park_thread(single, timeout_ms);
+        status = is_task && timeout_ms < 0 ? enlist_and_park(single, timeout_ms) : park_and_keep(single, timeout_ms);
     if (status == TP_OK)
         return tp__clause_finish(clause, name, function);
     if (!clause->send)
@@ -103,7 +103,8 @@ static inline tp_status send_packed(tp_channel *channel, union tp__content conte
     if (tp__likely(!channel->closed)) {
         if (channel->receivers.first) {
             struct tp__clause *receiver = tp__clause_of(channel->receivers.first);
-            if (tp__likely(!receiver->select && receiver->kind == kind && receiver->size == size)) {
+            if (tp__likely(!receiver->select && receiver->kind == kind && receiver->size == size &&
+                           !tp__wait_is_stopping(receiver->wait))) {
                 tp__wait_list_remove(&channel->receivers, &receiver->link);
                 tp__clause_deliver(receiver, size, content);
                 receiver->status = TP_OK;
@@ -153,7 +154,8 @@ tp_status tp__send(tp_channel *channel, const void *message, tp_kind kind, size_
     return send_packed(channel, (union tp__content){.bytes = message}, kind, size, timeout_ms);
 }
 
-/* Field by field: a struct that is put together elsewhere and copied would be read before its fields have reached memory. */
+/* Field by field: a struct that is put together elsewhere and copied would be read before its fields have reached
+ * memory. */
 static inline void init_receive(struct single *single, tp_channel *channel, void *out, tp_kind kind, size_t size)
 {
     struct tp__clause *clause = &single->clause;
@@ -191,12 +193,12 @@ static __attribute__((noinline, cold)) tp_status finish_receive(struct single *s
     return status;
 }
 
-/* Lock held, the channel empty. What a task does that waits for an integer is here, in one frame: each return after a
- * switch is mispredicted. */
+/* Lock held, the channel empty. What a task does that waits for an integer without a limit is here, in one frame: each
+ * return after a switch is mispredicted. */
 static __attribute__((noinline)) tp_status receive_later(tp_channel *channel, void *out, tp_kind kind, size_t size,
                                                          int64_t timeout_ms)
 {
-    if (tp__unlikely(channel->closed || timeout_ms == 0 || !tp__context_is_task() || size > TP__MESSAGE_LIMIT_BYTES))
+    if (tp__unlikely(channel->closed || timeout_ms >= 0 || !tp__context_is_task() || size > TP__MESSAGE_LIMIT_BYTES))
         return receive_slowly(channel, out, kind, size, timeout_ms);
     struct single single;
     const char *name = tp__channel_lasting_name(channel);
@@ -208,7 +210,7 @@ static __attribute__((noinline)) tp_status receive_later(tp_channel *channel, vo
     }
     tp__wait_list_append(&channel->receivers, &single.clause.link);
     tp__spinlock_unlock(&channel->lock);
-    status = tp__wait_park(&single.wait, tp__deadline_ns(timeout_ms), TP__WAIT_CANCELLABLE);
+    status = tp__wait_park(&single.wait, TP__NEVER, TP__WAIT_CANCELLABLE);
     if (tp__unlikely(status != TP_OK || single.clause.status != TP_OK || tp__kind_is_counted(kind) ||
                      tp__message_is_boxed(size)))
         return finish_receive(&single, status, name);

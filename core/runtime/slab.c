@@ -11,10 +11,10 @@
 #include <sys/mman.h>
 
 enum {
-    CLASSES = 5,               /* 64, 128, 256, 512, 1,024 bytes; larger blocks come from the heap */
+    CLASSES = 5, /* 64, 128, 256, 512, 1,024 bytes; larger blocks come from the heap */
     HEAP_CLASS = CLASSES,
     SMALLEST_SHIFT = 6,
-    BATCH = 64,                /* blocks that change hands at once */
+    BATCH = 64, /* blocks that change hands at once */
     FIRST_CHUNK_BYTES = 64 << 10,
     LARGEST_CHUNK_BYTES = 2 << 20, /* a huge page */
 };
@@ -25,8 +25,8 @@ struct block {
     struct block *next_batch; /* in the depot: the first block of a batch links to the next batch */
 };
 
-/* Of one OS thread, one size. `loaded` is in use; `spare` is empty or a full batch, so that a thread that takes and gives
- * at the border of a batch does not go to the depot each time. */
+/* Of one OS thread, one size. `loaded` is in use; `spare` is empty or a full batch, so that a thread that takes and
+ * gives at the border of a batch does not go to the depot each time. */
 struct magazine {
     struct block *loaded;
     struct block *spare;
@@ -161,7 +161,7 @@ void *tp__slab_alloc(size_t size, uint8_t *size_class)
         return tp__alloc_aligned(TP__CACHE_LINE, size);
     }
     const unsigned class = size <= 64 ? 0 : (unsigned)(64 - SMALLEST_SHIFT - __builtin_clzl(size - 1));
-    *size_class = (uint8_t)class;
+    *size_class = (uint8_t) class;
     struct magazine *magazine = &magazines[class];
     struct block *block = magazine->loaded;
     if (tp__unlikely(!block))

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** A block of at least `size` bytes, aligned to 64, not cleared; NULL without memory. Stores the class in `*size_class`,
- *  which the free needs. Usable from any thread. */
+/** A block of at least `size` bytes, aligned to 64, not cleared; NULL without memory. Stores the class in
+ *  `*size_class`, which the free needs. Usable from any thread. */
 void *tp__slab_alloc(size_t size, uint8_t *size_class) __attribute__((warn_unused_result));
 void tp__slab_free(void *block, uint8_t size_class);
 

@@ -16,11 +16,11 @@
 enum {
     PAGE_BYTES = 4096,
     CANARY_BYTES = 16,
-    GAPS = 16,        /* different gaps below the canary */
-    GAP_BYTES = 128,  /* between one and the next: all of them within the top page */
+    GAPS = 16,       /* different gaps below the canary */
+    GAP_BYTES = 128, /* between one and the next: all of them within the top page */
     SMALLEST_SLAB_BYTES = 4 << 20,
     LARGEST_SLAB_BYTES = 1 << 30,
-    KEPT_FREE = 1024, /* stacks that a trim leaves backed by memory */
+    KEPT_FREE = 1024,       /* stacks that a trim leaves backed by memory */
     MPROTECT_LIMIT = 12000, /* each takes two mappings of the 65,530 that Linux gives a process by default */
 };
 
@@ -91,7 +91,8 @@ static bool add_slab(struct tp__stack_class *class)
         return false;
     }
     class->free = list;
-    /* Stacks are aligned to their size, so that a fiber's address tells its base, and begin after an inaccessible page. */
+    /* Stacks are aligned to their size, so that a fiber's address tells its base, and begin after an inaccessible
+     * page. */
     const size_t mapped_bytes = (count + 1) * class->stack_bytes + PAGE_BYTES;
     char *block = tp__map_memory(mapped_bytes);
     if (!block) {
@@ -120,7 +121,8 @@ static struct tp__stack_slab *slab_with_room(struct tp__stack_class *class)
 
 static struct tp__fiber *fiber_at(const struct tp__stack_slab *slab, const struct tp__stack_class *class, size_t index)
 {
-    const uintptr_t top = (uintptr_t)slab->stacks + (index + 1) * class->stack_bytes - CANARY_BYTES - index % GAPS * GAP_BYTES;
+    const uintptr_t top =
+        (uintptr_t)slab->stacks + (index + 1) * class->stack_bytes - CANARY_BYTES - index % GAPS * GAP_BYTES;
     return (struct tp__fiber *)((top - sizeof(struct tp__fiber)) & ~(uintptr_t)(TP__CACHE_LINE - 1));
 }
 
@@ -133,7 +135,8 @@ static __attribute__((noinline)) struct tp__fiber *carve(struct tp__stack_class 
     struct tp__fiber *fiber = fiber_at(slab, class, index);
     if (slab->guarded < slab->carved) {
         slab->guarded = slab->carved;
-        fiber->unguarded = !guard((char *)((uintptr_t)fiber & ~(class->stack_bytes - 1))) && index > 0; /* below the lowest lies the slab's own guard */
+        fiber->unguarded = !guard((char *)((uintptr_t)fiber & ~(class->stack_bytes - 1))) &&
+                           index > 0; /* below the lowest lies the slab's own guard */
         class->has_unguarded |= fiber->unguarded;
     }
     set_bounds(fiber, class);
@@ -180,7 +183,7 @@ static void forget_all(struct tp__stack_class *class)
 static void forget_coldest(struct tp__stack_class *class)
 {
     for (; class->forgotten + KEPT_FREE < class->free_count; class->forgotten++) {
-        const uintptr_t base = (uintptr_t)class->free[class->forgotten] & ~(class->stack_bytes - 1);
+        const uintptr_t base = (uintptr_t) class->free[class->forgotten] & ~(class->stack_bytes - 1);
         (void)madvise((char *)base, class->stack_bytes, MADV_DONTNEED);
     }
 }

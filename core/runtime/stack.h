@@ -50,8 +50,8 @@ struct tp__stacks {
 /** The size that a wish of `bytes` gives (0: the default): a power of two. 0 if the wish cannot be had. */
 size_t tp__stack_round_bytes(size_t bytes);
 
-/** A stack of `stack_bytes` (from tp__stack_round_bytes) with its fiber, whose `stack_base` and `stack_bytes` are set; the
- *  rest of it is zero or as the last user left it. NULL without memory. */
+/** A stack of `stack_bytes` (from tp__stack_round_bytes) with its fiber, whose `stack_base` and `stack_bytes` are set;
+ *  the rest of it is zero or as the last user left it. NULL without memory. */
 struct tp__fiber *tp__stack_take(struct tp__stacks *stacks, size_t stack_bytes) __attribute__((warn_unused_result));
 void tp__stack_give(struct tp__stacks *stacks, struct tp__fiber *fiber);
 

@@ -10,6 +10,7 @@
 #include "runtime/monitor.h"
 #include "runtime/pool.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #ifdef TP_ROUND_TRIP
@@ -95,7 +96,15 @@ static __attribute__((noinline)) tp_status add_options(tp_pool *pool, struct tp_
     extra->stack_bytes = stack_bytes;
     extra->promise = task;
     if (options->timeout_ms > 0) {
-        extra->timeout_ms = options->timeout_ms;
+        char message[160];
+        snprintf(message, sizeof message, "task '%.90s' did not end within %lld ms", task->definition->name,
+                 (long long)options->timeout_ms);
+        const struct tp__origin origin = {.task = task->definition->name, .node = "local", .worker = -1};
+        extra->timeout_error = tp__error_new(TP_E_TIMEOUT, &origin, message);
+        if (tp__error_view(extra->timeout_error)->status != TP_E_TIMEOUT) {
+            tp__free(extra);
+            return tp__fail_nomem("the options of a task");
+        }
         extra->timeout.deadline_ns = tp__deadline_ns(options->timeout_ms);
         extra->monitor = pool->executor->monitor;
     }
@@ -115,13 +124,14 @@ static tp_status refusal(tp_pool *pool)
 }
 
 /* Tells the pool that a counted task will not come. */
-static struct tp_promise *take_back(tp_pool *pool, struct tp_promise *task, uint8_t epoch)
+static struct tp_promise *take_back(tp_pool *pool, struct tp_promise *task)
 {
     if (task->extra && task->extra->monitor && tp__monitor_disarm(task->extra->monitor, task->extra))
         atomic_fetch_sub_explicit(&task->references, 1, memory_order_relaxed);
+    const struct tp__epochs epochs = tp__promise_epochs(task);
     tp__promise_discard(task, true);
     tp__tally_resolving(pool->tally);
-    tp__tally_completed(pool->tally, epoch, true);
+    tp__tally_completed(pool->tally, epochs, true);
     return NULL;
 }
 
@@ -132,11 +142,12 @@ struct tp_promise *tp__pool_submit(tp_pool *pool, struct tp_promise *task, const
         return NULL;
     }
     task->tally = pool->tally;
-    const uint8_t epoch = tp__tally_submitted(pool->tally);
-    task->epoch = epoch & 1U;
+    const struct tp__epochs epochs = tp__tally_submitted(pool->tally);
+    task->epoch = epochs.own;
+    task->root_epoch = epochs.root;
     tp__barrier_light(); /* counted first, then looked: a shutdown does it the other way round */
     if (tp__unlikely(refusal(pool) != TP_OK))
-        return take_back(pool, task, epoch);
+        return take_back(pool, task);
     if (tp__unlikely(task->extra != NULL) && task->extra->monitor) {
         atomic_fetch_add_explicit(&task->references, 1, memory_order_relaxed);
         tp__monitor_arm(task->extra->monitor, task->extra);
@@ -145,7 +156,7 @@ struct tp_promise *tp__pool_submit(tp_pool *pool, struct tp_promise *task, const
                                                : tp__loop_submit_bound(&pool->executor->workers[worker].loop, task);
     if (tp__unlikely(!queued)) {
         tp__fail_nomem("the queue of a worker");
-        return take_back(pool, task, epoch);
+        return take_back(pool, task);
     }
     return task;
 }
@@ -155,11 +166,13 @@ static tp_status check_pool(const char *function, tp_pool *pool)
     if (tp__unlikely(!pool))
         return tp__fail(TP_E_ARGUMENT, "%s: the pool is NULL", function);
     if (tp__unlikely(atomic_load_explicit(&pool->executor->forked, memory_order_relaxed)))
-        return tp__fail(TP_E_FORKED, "%s: the pool belongs to the parent process of this fork; open one here", function);
+        return tp__fail(TP_E_FORKED, "%s: the pool belongs to the parent process of this fork; open one here",
+                        function);
     return TP_OK;
 }
 
-TP__HOT tp_promise *tp__submit(tp_pool *pool, const tp_task_definition *task, const void *captures, const tp_task_options *options)
+TP__HOT tp_promise *tp__submit(tp_pool *pool, const tp_task_definition *task, const void *captures,
+                               const tp_task_options *options)
 {
     if (check_pool("tp_submit", pool) != TP_OK)
         return NULL;
@@ -191,7 +204,8 @@ static struct tp_promise *make_task_of_closure(tp_pool *pool, tp_closure closure
         return NULL;
     }
     if (tp__closure_takes_argument(closure) != (argument != NULL)) {
-        tp__fail(TP_E_ARGUMENT, argument ? "the closure of task '%s' takes no argument" : "the closure of task '%s' takes an argument",
+        tp__fail(TP_E_ARGUMENT,
+                 argument ? "the closure of task '%s' takes no argument" : "the closure of task '%s' takes an argument",
                  definition->name);
         return NULL;
     }
@@ -211,8 +225,9 @@ static struct tp_promise *make_task_of_closure(tp_pool *pool, tp_closure closure
         return NULL;
     }
     unsigned char *place = task->payload + first->offset;
-    if (tp__kind_is_counted(first->kind) ? tp__value_copy(first->kind, first->size, place, argument) != TP_OK
-                                         : (tp__value_convert(first->kind, first->size, place, kind, size, argument), false)) {
+    if (tp__kind_is_counted(first->kind)
+            ? tp__value_copy(first->kind, first->size, place, argument) != TP_OK
+            : (tp__value_convert(first->kind, first->size, place, kind, size, argument), false)) {
         tp__promise_discard(task, true);
         return NULL;
     }

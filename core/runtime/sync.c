@@ -3,8 +3,8 @@
  * Design notes. What is waited for is handed over: whoever gives a mutex or a permit back makes the one who waits
  * longest its owner and wakes it, so nobody overtakes and a wake is never in vain.
  *
- * A signalled condition does not wake its waiter to compete for the mutex: it moves the waiter to the mutex's list, where
- * it is woken as owner. From then on its deadline and a cancellation no longer count.
+ * A signalled condition does not wake its waiter to compete for the mutex: it moves the waiter to the mutex's list,
+ * where it is woken as owner. From then on its deadline and a cancellation no longer count.
  */
 #include <taskpool/sync.h>
 
@@ -30,12 +30,14 @@ struct tp_mutex {
 
 struct tp_cond {
     tp__spinlock lock;
+    bool orphaned;    /* released: the last cancelled task that takes itself out frees it */
     uint64_t tickets; /* given out so far */
     struct tp__wait_list waiters;
 };
 
 struct tp_semaphore {
     tp__spinlock lock;
+    bool orphaned;  /* as in tp_cond */
     size_t permits; /* 0 while someone waits */
     struct tp__wait_list waiters;
 };
@@ -76,6 +78,18 @@ static struct waiter *take_first(struct tp__wait_list *list)
     return waiter_of_link(link);
 }
 
+/* Likewise, but passes cancelled tasks over, which would lose what they are given: they take themselves out. */
+static struct waiter *take_first_to_go_on(struct tp__wait_list *list)
+{
+    struct tp__wait_link *link = list->first;
+    while (link && tp__wait_is_stopping(&waiter_of_link(link)->wait))
+        link = tp__wait_list_next(list, link);
+    if (!link)
+        return NULL;
+    tp__wait_list_remove(list, link);
+    return waiter_of_link(link);
+}
+
 /* Under the lock, which is let go outside tasks: the first wait of an OS thread allocates. */
 static tp_status bind_waiter(struct waiter *waiter, tp__withdraw_fn *withdraw, tp__spinlock *lock)
 {
@@ -87,13 +101,18 @@ static tp_status bind_waiter(struct waiter *waiter, tp__withdraw_fn *withdraw, t
     return status;
 }
 
-static bool withdraw_from(struct tp__wait_list *list, struct waiter *waiter, tp__spinlock *lock)
+/* Takes the waiter out, and frees the object if that was all that a released one was kept for. */
+static bool withdraw_from(struct tp__wait_list *list, struct waiter *waiter, tp__spinlock *lock, const bool *orphaned,
+                          void *object)
 {
     tp__spinlock_lock(lock);
     const bool waits = tp__wait_link_is_linked(&waiter->link);
     if (waits)
         tp__wait_list_remove(list, &waiter->link);
+    const bool last = waits && *orphaned && !list->first;
     tp__spinlock_unlock(lock);
+    if (last)
+        tp__free(object);
     return waits;
 }
 
@@ -102,6 +121,21 @@ static __attribute__((cold, noreturn)) void die_of_release(const char *what)
 {
     fprintf(stderr, "taskpool: %s\n", what);
     abort();
+}
+
+/* Under the lock, which is let go. A task that was cancelled is resolved at once and takes itself out when its turn
+ * comes; until then the object stays. Anyone else who waits is a mistake of the program. */
+static void release(const struct tp__wait_list *waiters, tp__spinlock *lock, bool *orphaned, void *object,
+                    const char *mistake)
+{
+    for (struct tp__wait_link *link = waiters->first; link; link = tp__wait_list_next(waiters, link))
+        if (!tp__wait_is_stopping(&waiter_of_link(link)->wait))
+            die_of_release(mistake);
+    *orphaned = waiters->first != NULL;
+    const bool waits = *orphaned;
+    tp__spinlock_unlock(lock);
+    if (!waits)
+        tp__free(object);
 }
 
 static __attribute__((cold)) tp_status is_null(const char *function, const char *what)
@@ -128,10 +162,11 @@ void tp_mutex_release(tp_mutex *mutex)
     tp__free(mutex);
 }
 
-static bool withdraw_from_mutex(struct tp__wait *wait)
+/* Neither a deadline nor a cancellation ends the wait for a mutex. */
+static bool stay(struct tp__wait *wait)
 {
-    struct waiter *waiter = waiter_of_wait(wait);
-    return withdraw_from(&waiter->object.mutex->waiters, waiter, &waiter->object.mutex->lock);
+    (void)wait;
+    return false;
 }
 
 tp_status tp_mutex_lock(tp_mutex *mutex)
@@ -154,7 +189,7 @@ tp_status tp_mutex_lock(tp_mutex *mutex)
             tp__spinlock_unlock(&mutex->lock);
             return tp__wait_park(&waiter.wait, TP__NEVER, TP__WAIT_UNCANCELLABLE);
         }
-        const tp_status status = bind_waiter(&waiter, withdraw_from_mutex, &mutex->lock);
+        const tp_status status = bind_waiter(&waiter, stay, &mutex->lock);
         if (status != TP_OK) {
             tp__spinlock_unlock(&mutex->lock);
             return status;
@@ -224,10 +259,8 @@ void tp_cond_release(tp_cond *cond)
     if (!cond)
         return;
     tp__spinlock_lock(&cond->lock);
-    if (cond->waiters.first)
-        die_of_release("tp_cond_release: someone waits for the condition; wake them first");
-    tp__spinlock_unlock(&cond->lock);
-    tp__free(cond);
+    release(&cond->waiters, &cond->lock, &cond->orphaned, cond,
+            "tp_cond_release: someone waits for the condition; wake them first");
 }
 
 static struct cond_waiter *cond_waiter_of(struct waiter *waiter)
@@ -248,7 +281,8 @@ static bool withdraw_from_cond(struct tp__wait *wait)
     struct cond_waiter *waiter = cond_waiter_of(waiter_of_wait(wait));
     if (!decide(waiter))
         return false;
-    withdraw_from(&waiter->cond->waiters, &waiter->waiter, &waiter->cond->lock);
+    tp_cond *cond = waiter->cond;
+    withdraw_from(&cond->waiters, &waiter->waiter, &cond->lock, &cond->orphaned, cond);
     return true;
 }
 
@@ -264,21 +298,25 @@ static void pass_to_mutex(struct waiter *waiter)
         hand_over(mutex);
 }
 
-/* Passes those who wait longest on, at most `limit` and none that came after `ticket`. True if some are left; if not, the
- * condition may be gone as soon as the last one has woken. */
+/* Passes those who wait longest on, at most `limit` and none that came after `ticket`. True if some are left; if not,
+ * the condition may be gone as soon as the last one has woken. */
 static bool signal_some(tp_cond *cond, uint64_t ticket, int limit)
 {
     struct tp__wait_list signalled = {.first = NULL};
-    struct tp__wait_link *first;
     tp__spinlock_lock(&cond->lock);
-    while ((first = cond->waiters.first) && cond_waiter_of(waiter_of_link(first))->ticket < ticket && limit > 0) {
-        tp__wait_list_remove(&cond->waiters, first);
-        if (decide(cond_waiter_of(waiter_of_link(first)))) {
-            tp__wait_list_append(&signalled, first);
-            limit--;
+    struct tp__wait_link *link = cond->waiters.first;
+    while (link && cond_waiter_of(waiter_of_link(link))->ticket < ticket && limit > 0) {
+        struct tp__wait_link *next = tp__wait_list_next(&cond->waiters, link);
+        if (!tp__wait_is_stopping(&waiter_of_link(link)->wait)) { /* a cancelled task takes itself out */
+            tp__wait_list_remove(&cond->waiters, link);
+            if (decide(cond_waiter_of(waiter_of_link(link)))) {
+                tp__wait_list_append(&signalled, link);
+                limit--;
+            }
         }
+        link = next;
     }
-    const bool left = first && limit == 0;
+    const bool left = link && limit == 0;
     tp__spinlock_unlock(&cond->lock);
     struct waiter *waiter;
     while ((waiter = take_first(&signalled)))
@@ -345,16 +383,15 @@ void tp_semaphore_release(tp_semaphore *semaphore)
     if (!semaphore)
         return;
     tp__spinlock_lock(&semaphore->lock);
-    if (semaphore->waiters.first)
-        die_of_release("tp_semaphore_release: someone waits for the semaphore; post to it first");
-    tp__spinlock_unlock(&semaphore->lock);
-    tp__free(semaphore);
+    release(&semaphore->waiters, &semaphore->lock, &semaphore->orphaned, semaphore,
+            "tp_semaphore_release: someone waits for the semaphore; post to it first");
 }
 
 static bool withdraw_from_semaphore(struct tp__wait *wait)
 {
     struct waiter *waiter = waiter_of_wait(wait);
-    return withdraw_from(&waiter->object.semaphore->waiters, waiter, &waiter->object.semaphore->lock);
+    tp_semaphore *semaphore = waiter->object.semaphore;
+    return withdraw_from(&semaphore->waiters, waiter, &semaphore->lock, &semaphore->orphaned, semaphore);
 }
 
 tp_status tp_semaphore_acquire(tp_semaphore *semaphore, int64_t timeout_ms)
@@ -392,7 +429,7 @@ tp_status tp_semaphore_post(tp_semaphore *semaphore)
     if (!semaphore)
         return is_null("tp_semaphore_post", "semaphore");
     tp__spinlock_lock(&semaphore->lock);
-    struct waiter *waiter = take_first(&semaphore->waiters);
+    struct waiter *waiter = take_first_to_go_on(&semaphore->waiters);
     const bool overflows = !waiter && semaphore->permits == SIZE_MAX;
     if (!waiter && !overflows)
         semaphore->permits++;

@@ -13,8 +13,8 @@ struct shard {
     _Alignas(TP__CACHE_PAIR) atomic_uint_fast64_t submitted[2]; /* by epoch; only ever grow */
     atomic_uint_fast64_t completed[2];
     atomic_uint_fast64_t windows; /* odd while this worker resolves a task that it has not counted yet */
-    uint64_t round; /* to which `quota` belongs */
-    uint64_t quota; /* completions until this worker looks at the sums */
+    uint64_t round;               /* to which `quota` belongs */
+    uint64_t quota;               /* completions until this worker looks at the sums */
 };
 
 struct drainer {
@@ -28,16 +28,17 @@ enum stage { STRAGGLERS, CURRENT };
 struct tp__tally {
     struct tp__executor *executor;
     struct tp__tally *parent;
-    size_t depth; /* how many parents above it */
-    size_t worker_count; /* that have a shard */
-    atomic_uint epoch; /* the lowest bit counts */
-    atomic_uint references; /* without shards: the handle, tasks that are not over, and tallies below this one */
+    size_t depth;           /* how many parents above it */
+    size_t worker_count;    /* that have a shard */
+    atomic_uint epoch;      /* the lowest bit counts */
+    atomic_uint references; /* the handle; unless it is the root: tasks that are not over, and tallies below this one */
+    bool is_root;
 
     _Alignas(TP__CACHE_PAIR) atomic_uint_fast64_t round; /* of the drain that goes on; 0: nobody drains */
     atomic_uint_fast64_t round_quota;
-    uint64_t rounds; /* how many there have been */
+    uint64_t rounds;       /* how many there have been */
     atomic_uint resolving; /* tasks that threads without a shard resolve and have not counted yet */
-    tp__spinlock lock; /* guards the rest, and the shard behind the workers' */
+    tp__spinlock lock;     /* guards the rest, and the shard behind the workers' */
     enum stage stage;
     struct drainer *draining; /* wait for the present drain */
     struct drainer *arriving; /* came too late for it and wait for the next */
@@ -47,23 +48,23 @@ struct tp__tally {
 
 static void retain(struct tp__tally *tally)
 {
-    if (tally && tally->worker_count == 0)
+    if (!tally->is_root)
         atomic_fetch_add_explicit(&tally->references, 1, memory_order_relaxed);
 }
 
-static void release(struct tp__tally *tally)
+void tp__tally_release(struct tp__tally *tally)
 {
-    while (tally && tally->worker_count == 0 &&
-           atomic_fetch_sub_explicit(&tally->references, 1, memory_order_acq_rel) == 1) {
-        struct tp__tally *parent = tally->parent;
+    /* The root goes with the executor, and so has one reference only. */
+    while (tally && atomic_fetch_sub_explicit(&tally->references, 1, memory_order_acq_rel) == 1) {
+        struct tp__tally *parent = tally->parent && !tally->parent->is_root ? tally->parent : NULL;
         tp__free(tally);
         tally = parent;
     }
 }
 
-struct tp__tally *tp__tally_new(struct tp__executor *executor, size_t sharded_workers, struct tp__tally *parent)
+static struct tp__tally *new_tally(struct tp__executor *executor, size_t shard_count)
 {
-    const size_t size = sizeof(struct tp__tally) + (sharded_workers + 1) * sizeof(struct shard);
+    const size_t size = sizeof(struct tp__tally) + (shard_count + 1) * sizeof(struct shard);
     struct tp__tally *tally = tp__alloc_aligned(_Alignof(struct tp__tally), size);
     if (!tally) {
         tp__fail_nomem("a pool's counters");
@@ -71,20 +72,28 @@ struct tp__tally *tp__tally_new(struct tp__executor *executor, size_t sharded_wo
     }
     __builtin_memset(tally, 0, size);
     tally->executor = executor;
-    tally->worker_count = sharded_workers;
+    tally->worker_count = shard_count;
     atomic_init(&tally->references, 1);
-    tally->parent = parent;
-    retain(parent);
-    tally->depth = parent ? parent->depth + 1 : 0;
     return tally;
 }
 
-void tp__tally_free(struct tp__tally *tally)
+struct tp__tally *tp__tally_new_root(struct tp__executor *executor, size_t worker_count)
 {
-    if (tally->worker_count > 0)
-        tp__free(tally);
-    else
-        release(tally);
+    struct tp__tally *tally = new_tally(executor, worker_count);
+    if (tally)
+        tally->is_root = true;
+    return tally;
+}
+
+struct tp__tally *tp__tally_new(struct tp__executor *executor, struct tp__tally *parent)
+{
+    struct tp__tally *tally = new_tally(executor, 0);
+    if (tally && parent) {
+        retain(parent);
+        tally->parent = parent;
+        tally->depth = parent->depth + 1;
+    }
+    return tally;
 }
 
 static struct shard *shard_of_worker(struct tp__tally *tally)
@@ -99,17 +108,26 @@ static void add_alone(atomic_uint_fast64_t *counter, uint64_t count)
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + count, memory_order_release);
 }
 
-uint8_t tp__tally_submitted(struct tp__tally *tally)
+static uint8_t count_submitted(struct tp__tally *tally)
 {
     const uint8_t epoch = atomic_load_explicit(&tally->epoch, memory_order_relaxed) & 1;
     struct shard *shard = shard_of_worker(tally);
-    if (tp__likely(shard != NULL)) {
+    if (tp__likely(shard != NULL))
         add_alone(&shard->submitted[epoch], 1);
-    } else {
-        retain(tally);
+    else
         atomic_fetch_add_explicit(&tally->shards[tally->worker_count].submitted[epoch], 1, memory_order_release);
-    }
     return epoch;
+}
+
+struct tp__epochs tp__tally_submitted(struct tp__tally *tally)
+{
+    struct tp__epochs epochs = {0};
+    if (tp__unlikely(!tally->is_root)) {
+        retain(tally);
+        epochs.root = count_submitted(tally->executor->tally) & 1U;
+    }
+    epochs.own = count_submitted(tally) & 1U;
+    return epochs;
 }
 
 static uint64_t sum_completed(const struct tp__tally *tally, unsigned epoch)
@@ -130,7 +148,7 @@ static uint64_t remaining(const struct tp__tally *tally, unsigned epoch)
     return submitted - completed;
 }
 
-void tp__tally_resolving(struct tp__tally *tally)
+static void open_window(struct tp__tally *tally)
 {
     struct shard *shard = shard_of_worker(tally);
     if (tp__likely(shard != NULL))
@@ -139,20 +157,36 @@ void tp__tally_resolving(struct tp__tally *tally)
         atomic_fetch_add_explicit(&tally->resolving, 1, memory_order_relaxed);
 }
 
-void tp__tally_resolved_elsewhere(struct tp__tally *tally, bool is_over)
+static void close_window(struct tp__tally *tally)
 {
     struct shard *shard = shard_of_worker(tally);
     if (shard)
         add_alone(&shard->windows, 1);
     else
         atomic_fetch_sub_explicit(&tally->resolving, 1, memory_order_relaxed);
-    if (is_over)
-        release(tally);
+}
+
+void tp__tally_resolving(struct tp__tally *tally)
+{
+    if (tp__unlikely(!tally->is_root))
+        open_window(tally->executor->tally);
+    open_window(tally);
+}
+
+void tp__tally_resolved_elsewhere(struct tp__tally *tally, bool is_over)
+{
+    close_window(tally);
+    if (!tally->is_root) {
+        close_window(tally->executor->tally);
+        if (is_over)
+            tp__tally_release(tally);
+    }
 }
 
 size_t tp__tally_pending(struct tp__tally *tally)
 {
-    /* What is being resolved at this moment may have been seen resolved by the caller: wait for the few instructions. */
+    /* What is being resolved at this moment may have been seen resolved by the caller: wait for the few
+     * instructions. */
     for (size_t i = 0; i < tally->worker_count; i++) {
         const uint64_t window = atomic_load_explicit(&tally->shards[i].windows, memory_order_acquire);
         while ((window & 1) && atomic_load_explicit(&tally->shards[i].windows, memory_order_acquire) == window)
@@ -232,7 +266,7 @@ static __attribute__((noinline)) void count_against_quota(struct tp__tally *tall
         shard->quota--;
 }
 
-void tp__tally_completed(struct tp__tally *tally, uint8_t epoch, bool is_over)
+static void count_completed(struct tp__tally *tally, uint8_t epoch)
 {
     struct shard *shard = shard_of_worker(tally);
     if (tp__likely(shard != NULL)) {
@@ -245,14 +279,24 @@ void tp__tally_completed(struct tp__tally *tally, uint8_t epoch, bool is_over)
         return;
     }
     /* Nobody joins this thread before the tally goes: all of it under the lock, which a drainer takes before that. */
-    const bool is_counted = is_over && tally->worker_count == 0;
     tp__spinlock_lock(&tally->lock);
     add_alone(&tally->shards[tally->worker_count].completed[epoch], 1);
     atomic_fetch_sub_explicit(&tally->resolving, 1, memory_order_release);
     wake(advance(tally));
     tp__spinlock_unlock(&tally->lock);
-    if (is_counted)
-        release(tally);
+}
+
+void tp__tally_completed(struct tp__tally *tally, struct tp__epochs epochs, bool is_over)
+{
+    if (tp__likely(tally->is_root)) {
+        count_completed(tally, epochs.own);
+        return;
+    }
+    struct tp__tally *root = tally->executor->tally;
+    count_completed(tally, epochs.own);
+    if (is_over)
+        tp__tally_release(tally);
+    count_completed(root, epochs.root); /* last: then the pool may be closed */
 }
 
 static bool remove_from(struct drainer **list, struct drainer *drainer)

@@ -60,7 +60,8 @@ static __attribute__((cold, noinline)) tp_status timed_out(void)
     return tp__fail(TP_E_TIMEOUT, "what was waited for did not happen within the time limit");
 }
 
-static inline tp_status park_until(struct tp__wait *wait, int64_t deadline_ns, enum tp__wait_mode mode, struct tp_promise *start)
+static inline tp_status park_until(struct tp__wait *wait, int64_t deadline_ns, enum tp__wait_mode mode,
+                                   struct tp_promise *start)
 {
     struct tp__fiber *fiber = wait->fiber;
     struct tp__loop *loop = fiber->loop;

@@ -8,12 +8,12 @@
  *     tp__wait_init(&w.wait, withdraw); put w into the object's list; unlock;
  *     status = tp__wait_park(&w.wait, deadline_ns, TP__WAIT_CANCELLABLE);
  *
- * How to wake: under the lock take w out of the list and store what it gets; unlock; tp__wait_wake(&w.wait). The waiter's
- * frame may be gone at once, so nothing of w is read after that call.
+ * How to wake: under the lock take w out of the list and store what it gets; unlock; tp__wait_wake(&w.wait). The
+ * waiter's frame may be gone at once, so nothing of w is read after that call.
  *
- * Who decides: whoever takes w out of the list, under the object's lock. A deadline and a cancellation are handled on the
- * waiter's own OS thread, which calls `withdraw`: under the lock it takes w out and returns true, or finds that a waker
- * has taken it and returns false; then the wake is on its way and tp__wait_park returns TP_OK.
+ * Who decides: whoever takes w out of the list, under the object's lock. A deadline and a cancellation are handled on
+ * the waiter's own OS thread, which calls `withdraw`: under the lock it takes w out and returns true, or finds that a
+ * waker has taken it and returns false; then the wake is on its way and tp__wait_park returns TP_OK.
  *
  * A wake may come before the park: it stays pending until the waiter has parked.
  */
@@ -57,8 +57,8 @@ tp_status tp__wait_park_starting(struct tp__wait *wait, int64_t deadline_ns, str
 /** Gives up the wait of a fiber of the calling thread if it is parked and still can: it goes on with `outcome`. */
 void tp__wait_give_up(struct tp__fiber *fiber, tp_status outcome);
 
-/** True if the waiter was told to stop, so that it will not go on with what it is given: whoever gives something passes it
- *  over. It takes itself out of the list. Under the object's lock, and for waits that are cancellable. */
+/** True if the waiter was told to stop, so that it will not go on with what it is given: whoever gives something passes
+ *  it over. It takes itself out of the list. Under the object's lock, and for waits that are cancellable. */
 bool tp__wait_is_stopping(const struct tp__wait *wait);
 
 /** Makes the waiter ready. Exactly once a wait, by whoever took it out of its list, from any thread. */

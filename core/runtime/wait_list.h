@@ -23,6 +23,13 @@ static inline bool tp__wait_link_is_linked(const struct tp__wait_link *link)
     return link->prev != NULL;
 }
 
+/** The one behind `link`, NULL behind the last. */
+static inline struct tp__wait_link *tp__wait_list_next(const struct tp__wait_list *list,
+                                                       const struct tp__wait_link *link)
+{
+    return link->next == list->first ? NULL : link->next;
+}
+
 static inline void tp__wait_list_append(struct tp__wait_list *list, struct tp__wait_link *link)
 {
     struct tp__wait_link *const first = list->first;

@@ -34,6 +34,12 @@ static int64_t value_of(uint64_t seed)
     return (int64_t)(next_random(&state) >> 1);
 }
 
+static void report_wrong(tp_status status, const char *where)
+{
+    fprintf(stderr, "%s: %s: %s\n", where, tp_status_name(status), tp_last_error()->message);
+    atomic_fetch_add(&wrong_statuses, 1);
+}
+
 static void count_end(void *argument)
 {
     (void)argument;
@@ -45,7 +51,7 @@ static void count_message(tp_status status, atomic_llong *counter)
     if (status == TP_OK)
         atomic_fetch_add(counter, 1);
     else if (status != TP_E_FULL && status != TP_E_EMPTY && status != TP_E_TIMEOUT && status != TP_E_CANCELLED)
-        atomic_fetch_add(&wrong_statuses, 1);
+        report_wrong(status, "a message");
 }
 
 TP_TASK_DECLARE(random_task, int64_t, (uint64_t, seed), (int, depth), (tp_channel *, a), (tp_channel *, b));
@@ -63,7 +69,7 @@ static void await_child(tp_promise *child, uint64_t seed, bool may_be_stopped)
     const bool possible = status == TP_OK || status == TP_E_TASK ||
                           (may_be_stopped && (status == TP_E_CANCELLED || status == TP_E_TIMEOUT));
     if (!possible)
-        atomic_fetch_add(&wrong_statuses, 1);
+        report_wrong(status, "a child");
     if (v != (status == TP_OK ? value_of(seed) : 0))
         atomic_fetch_add(&wrong_values, 1);
     tp_promise_release(child);
@@ -99,7 +105,7 @@ static void spawn_and_wait(tp_pool *pool, uint64_t *random, int depth, tp_channe
         size_t index = 0;
         const tp_status status = tp_wait_any(children, 4, 5, &index);
         if (status != TP_OK && status != TP_E_TIMEOUT && status != TP_E_CANCELLED)
-            atomic_fetch_add(&wrong_statuses, 1);
+            report_wrong(status, "tp_wait_any");
         if (next_random(random) % 2)
             tp_cancel(children[3]);
         tp_wait_all(children, 3, 1);
@@ -113,7 +119,7 @@ TP_TASK_DEFINE(random_task, int64_t, (uint64_t, seed), (int, depth), (tp_channel
     uint64_t random = seed;
     atomic_fetch_add(&started, 1);
     if (tp_defer(count_end, NULL) != TP_OK)
-        atomic_fetch_add(&wrong_statuses, 1);
+        report_wrong(tp_last_error()->status, "tp_defer");
     tp_auto(tp_pool) pool = tp_pool_open(NULL);
     tp_auto(tp_str) mine = tp_str_format("%d:%d", (int)seed, depth);
     const int steps = 1 + (int)(next_random(&random) % 8);

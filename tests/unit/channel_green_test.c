@@ -214,6 +214,45 @@ static void a_cancelled_task_leaves_the_channel(void)
     tear_down();
 }
 
+TP_TASK(wait_for_shared, void, (int, what))
+{
+    int64_t got;
+    size_t chosen;
+    tp_select_case cases[] = {tp_case_recv(shared.a, &got), tp_case_recv(shared.b, &got)};
+    tp_status status = TP_OK;
+    switch (what) {
+    case 0:
+        status = tp_recv(shared.a, &got);
+        break;
+    case 1:
+        status = tp_recv_for(shared.a, &got, 1000000);
+        break;
+    case 2:
+        status = tp_select(cases, 2, TP_FOREVER, &chosen);
+        break;
+    default:
+        status = tp_semaphore_acquire(shared.ended, TP_FOREVER);
+        break;
+    }
+    expect(status == TP_E_CANCELLED);
+}
+
+/* A cancelled task is resolved before it has left what it waits for. */
+static void what_a_cancelled_task_waits_for_may_be_released(void)
+{
+    for (int what = 0; what < 4; what++) {
+        set_up(0);
+        tp_pool *pool = test_pool_open(1);
+        tp_promise *promise = tp_submit(pool, wait_for_shared, what);
+        CHECK_OK(tp_run(pool, pong, NULL, 0)); /* on the only worker: the other one has run until it had to wait */
+        CHECK_OK(tp_cancel(promise));
+        tear_down();
+        tp_promise_release(promise);
+        tp_pool_close(pool);
+        CHECK_INT(atomic_load(&shared.failures), 0);
+    }
+}
+
 TP_TASK(count, void)
 {
     for (int i = 0; i < ROUNDS; i++) {
@@ -365,6 +404,7 @@ int main(int argc, char **argv)
         CHECK_TEST(ping_and_pong_on_two_workers),
         CHECK_TEST(a_crowd_waits_on_one_channel),
         CHECK_TEST(a_cancelled_task_leaves_the_channel),
+        CHECK_TEST(what_a_cancelled_task_waits_for_may_be_released),
         CHECK_TEST(a_mutex_parks_tasks_of_all_workers),
         CHECK_TEST(a_cancellation_ends_a_wait_for_a_condition_but_not_for_a_mutex),
         CHECK_TEST(whatever_tasks_and_threads_do_each_message_arrives_once),

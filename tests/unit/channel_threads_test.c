@@ -72,17 +72,17 @@ static void receivers_are_served_first_come_first_served(void)
     tp_channel_release(channel);
 }
 
-static void senders_enter_a_full_channel_in_order(void)
+static void senders_enter_in_order(size_t capacity)
 {
-    tp_channel *channel = tp_channel_open(2);
+    tp_channel *channel = tp_channel_open(capacity);
     struct party parties[MANY] = {0};
-    CHECK_OK(tp_send(channel, (int64_t)-2));
-    CHECK_OK(tp_send(channel, (int64_t)-1));
+    for (int64_t i = -(int64_t)capacity; i < 0; i++)
+        CHECK_OK(tp_send(channel, i));
     for (size_t i = 0; i < MANY; i++) {
         start(&parties[i], channel, send_one, (int64_t)i);
         until_senders(channel, i + 1);
     }
-    for (int64_t i = -2; i < MANY; i++) {
+    for (int64_t i = -(int64_t)capacity; i < MANY; i++) {
         int64_t got;
         CHECK_OK(tp_recv(channel, &got));
         CHECK_INT(got, i);
@@ -92,6 +92,13 @@ static void senders_enter_a_full_channel_in_order(void)
         CHECK_STATUS(parties[i].status, TP_OK);
     }
     tp_channel_release(channel);
+}
+
+static void senders_enter_a_full_channel_in_order(void)
+{
+    senders_enter_in_order(2);
+    senders_enter_in_order(20); /* its queue has grown to two rings, of which the second has not room for all */
+    senders_enter_in_order(600);
 }
 
 static void room_for_a_waiting_sender_is_used_at_once(void)

@@ -22,8 +22,8 @@ extern "C" {
 typedef struct tp_channel tp_channel;
 
 /** Opens a channel without a name; `capacity` 0 means unbounded. The caller owns it: tp_channel_release. NULL on
- *  TP_E_NOMEM, TP_E_LIMIT (more than 2^31). Nothing of that size is allocated before it is needed. Such a channel cannot
- *  be captured by a closure: name one with tp_pool_channel. */
+ *  TP_E_NOMEM, TP_E_LIMIT (more than 2^31). Nothing of that size is allocated before it is needed. Such a channel
+ *  cannot be captured by a closure: name one with tp_pool_channel. */
 tp_channel *tp_channel_open(size_t capacity) __attribute__((warn_unused_result));
 
 /** Closes the channel and wakes everyone who waits: senders get TP_E_CLOSED; receivers get what was sent before, then
@@ -42,8 +42,8 @@ const char *tp_channel_name(const tp_channel *channel);
 
 /** tp_status tp_send(tp_channel *channel, value): sends a copy of the value, whose type is that of the expression (an
  *  integer literal is an int: `(int64_t)42`). Waits while a bounded channel is full. TP_OK, TP_E_CLOSED,
- *  TP_E_CANCELLED, TP_E_ARGUMENT (a NULL channel, a value that holds a channel without a name), TP_E_NOMEM. Yields if
- *  it must wait. */
+ *  TP_E_CANCELLED, TP_E_ARGUMENT (a NULL channel, a value that holds a channel without a name), TP_E_LIMIT (more than
+ *  16 MiB), TP_E_NOMEM. Yields if it must wait. */
 #define tp_send(channel, ...) TP__SEND(TP__UNIQUE, channel, (__VA_ARGS__), TP_FOREVER)
 /** The same without waiting: TP_E_FULL. Does not yield. */
 #define tp_try_send(channel, ...) TP__SEND(TP__UNIQUE, channel, (__VA_ARGS__), 0)

@@ -19,8 +19,8 @@ typedef struct tp_semaphore tp_semaphore;
 
 /** A mutex, unlocked. Owned by the task (or OS thread) that locked it; not recursive. NULL on TP_E_NOMEM. */
 tp_mutex *tp_mutex_new(void) __attribute__((warn_unused_result));
-/** Frees an unlocked mutex; a locked one is reported and aborts, as is a condition or semaphore for which someone waits.
- *  NULL is allowed. */
+/** Frees an unlocked mutex; a locked one is reported and aborts, as is a condition or semaphore for which someone
+ *  waits. NULL is allowed. */
 void tp_mutex_release(tp_mutex *mutex);
 /** Waits for the mutex, first come first served; not ended by a cancellation. TP_OK, TP_E_DEADLOCK (already the
  *  caller's), TP_E_ARGUMENT. Yields if it must wait. */

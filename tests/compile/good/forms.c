@@ -200,7 +200,8 @@ int every_type(void);
 int every_type(void)
 {
     int way = 0;
-    tp_with (tp_async_pool, unused, tp_async_pool_open(NULL)) {}
+    tp_with (tp_async_pool, unused, tp_async_pool_open(NULL)) {
+    }
     tp_with (tp_channel, channel, tp_channel_open(0))
         tp_send(channel, 1);
     tp_with (tp_mutex, mutex, tp_mutex_new())
