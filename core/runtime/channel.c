@@ -77,13 +77,7 @@ void tp_channel_release(tp_channel *channel)
     if (!channel || channel->named)
         return;
     tp_channel_close(channel);
-    /* A task that was cancelled is resolved at once, and takes itself out when its turn comes: until then it stays. */
-    tp__channel_lock(channel);
-    channel->orphaned = channel->receivers.first || channel->senders.first;
-    const bool waits = channel->orphaned;
-    tp__spinlock_unlock(&channel->lock);
-    if (!waits)
-        tp__channel_unref(channel);
+    tp__channel_unref(channel);
 }
 
 tp_channel *tp__channel_retain(tp_channel *channel)

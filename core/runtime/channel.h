@@ -20,7 +20,6 @@ struct tp_channel {
     alignas(TP__CACHE_LINE) tp__spinlock lock;
     bool closed;
     bool named;        /**< one of a pool's channels */
-    bool orphaned;     /**< released: the last cancelled task that takes itself out of a list gives it up */
     uint32_t capacity; /**< 0: unbounded */
     struct tp__wait_list receivers;
     struct tp__wait_list senders;

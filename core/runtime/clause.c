@@ -244,10 +244,7 @@ bool tp__clause_withdraw(struct tp__clause *clause)
     const bool waits = tp__wait_link_is_linked(&clause->link);
     if (waits)
         tp__wait_list_remove(clause->send ? &channel->senders : &channel->receivers, &clause->link);
-    const bool last = waits && channel->orphaned && !channel->receivers.first && !channel->senders.first;
     tp__spinlock_unlock(&channel->lock);
-    if (last)
-        tp__channel_unref(channel);
     return waits;
 }
 
@@ -284,7 +281,10 @@ tp_status tp__clause_finish(struct tp__clause *clause, const char *name, const c
     if (tp__unlikely(status != TP_OK)) {
         if (!clause->send)
             memset(clause->data.out, 0, clause->size);
-        return clause_fail(clause, name, function);
+        clause_fail(clause, name, function);
+        if (clause->kept)
+            tp__channel_unref(clause->channel);
+        return status;
     }
     if (clause->send)
         return TP_OK;
@@ -309,6 +309,9 @@ bool tp__clauses_close(tp_channel *channel, int limit)
         if (!clause)
             break;
         woken_add(&woken, clause, TP_E_CLOSED);
+        /* A cancellation that is on its way to the task makes it look at the channel, which may be released by then. */
+        tp__channel_retain(channel);
+        clause->kept = true;
     }
     const bool left = channel->receivers.first || channel->senders.first;
     tp__spinlock_unlock(&channel->lock);

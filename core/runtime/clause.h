@@ -39,6 +39,7 @@ struct tp__clause {
     uint8_t found_kind;
     uint8_t status; /**< a tp_status: how it ended */
     bool send;
+    bool kept; /**< closed while it waited: it holds a reference to the channel until tp__clause_finish */
 };
 
 static inline struct tp__clause *tp__clause_of(struct tp__wait_link *link)

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/barrier.h"
 #include "base/futex.h"
+#include "closure/payload.h"
 #include "runtime/executor.h"
 #include "runtime/fiber_switch.h"
 #include "runtime/overflow.h"
@@ -340,6 +341,8 @@ static struct tp__fiber *fiber_for(struct tp__loop *loop, struct tp_promise *tas
     /* release: pairs with who cancels it and looks for the loop */
     atomic_store_explicit(&task->loop_id, loop->id, memory_order_release);
     if (tp__unlikely(!fiber)) {
+        if (!task->definition->plain)
+            tp__captures_drop(task->definition, task->payload);
         const struct tp__origin origin = {.task = task->definition->name, .node = "local", .worker = tp_worker_index()};
         tp__promise_resolve(task, tp__error_new(TP_E_NOMEM, &origin, "no memory for the stack of the task"), NULL);
         return NULL;

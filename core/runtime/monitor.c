@@ -164,19 +164,23 @@ void tp__monitor_free(struct tp__monitor *monitor)
     tp__free(monitor);
 }
 
-void tp__monitor_arm(struct tp__monitor *monitor, struct tp__task_extra *extra)
+bool tp__monitor_arm(struct tp__monitor *monitor, struct tp__task_extra *extra)
 {
     tp__spinlock_lock(&monitor->lock);
-    tp__timers_add(&monitor->timers, &extra->timeout);
+    const bool arms = !extra->timeout_is_over;
+    if (arms)
+        tp__timers_add(&monitor->timers, &extra->timeout);
     const bool is_next = monitor->timers.root == &extra->timeout;
     tp__spinlock_unlock(&monitor->lock);
-    if (is_next)
+    if (arms && is_next)
         call(monitor);
+    return arms;
 }
 
 bool tp__monitor_disarm(struct tp__monitor *monitor, struct tp__task_extra *extra)
 {
     tp__spinlock_lock(&monitor->lock);
+    extra->timeout_is_over = true;
     const bool armed = tp__timer_is_armed(&extra->timeout);
     if (armed)
         tp__timers_remove(&monitor->timers, &extra->timeout);

@@ -6,6 +6,7 @@
 #ifndef TP_RUNTIME_MONITOR_H
 #define TP_RUNTIME_MONITOR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <taskpool/pool.h>
 
@@ -19,9 +20,9 @@ struct tp__monitor *tp__monitor_start(struct tp__executor *executor, const tp_po
 void tp__monitor_stop(struct tp__monitor *monitor); /* ends the thread; time limits are not kept any more */
 void tp__monitor_free(struct tp__monitor *monitor); /* NULL is allowed */
 
-/** Arms the time limit of a task, which then has a reference to its promise. */
-void tp__monitor_arm(struct tp__monitor *monitor, struct tp__task_extra *extra);
-/** Disarms it. True if it was armed: the caller now has that reference. */
+/** Arms the time limit of a task, which then has a reference to its promise; false if it was disarmed before. */
+bool tp__monitor_arm(struct tp__monitor *monitor, struct tp__task_extra *extra);
+/** Disarms it for good. True if it was armed: the caller now has that reference. */
 bool tp__monitor_disarm(struct tp__monitor *monitor, struct tp__task_extra *extra);
 
 /** A worker begins to work: makes sure that the monitor watches. */

@@ -72,6 +72,7 @@ struct tp__task_extra {
     size_t stack_bytes;                     /* 0: the pool's */
     struct tp__error_record *timeout_error; /* made with the task: time runs out without memory, too */
     struct tp__stop timeout_stop;
+    bool timeout_is_over;        /* the task has been resolved; guarded by the monitor */
     struct tp__timer timeout;     /* in the monitor, which guards it; while armed it has a reference to the promise */
     struct tp__monitor *monitor;  /* NULL: no time limit */
     struct tp_pool *async_target; /* a task of tp_async starts with its maker's */

@@ -31,7 +31,7 @@ static tp_status enlist_and_park(struct single *single, int64_t timeout_ms)
 }
 
 /* With a deadline, and on an OS thread, the channel may be freed by the time the waiter looks at it again: it keeps it.
- * (Only a cancellation makes any other task look again: see tp_channel_release.) */
+ * (Only a cancellation makes any other task look again: see tp__clauses_close.) */
 static tp_status park_and_keep(struct single *single, int64_t timeout_ms)
 {
     tp_channel *channel = tp__channel_retain(single->clause.channel);
@@ -169,6 +169,7 @@ static inline void init_receive(struct single *single, tp_channel *channel, void
     clause->kind = (uint8_t)kind;
     clause->status = TP_OK;
     clause->send = false;
+    clause->kept = false;
 }
 
 /* Lock held. */
@@ -195,8 +196,8 @@ static __attribute__((noinline, cold)) tp_status finish_receive(struct single *s
 
 /* Lock held, the channel empty. What a task does that waits for an integer without a limit is here, in one frame: each
  * return after a switch is mispredicted. */
-static __attribute__((noinline)) tp_status receive_later(tp_channel *channel, void *out, tp_kind kind, size_t size,
-                                                         int64_t timeout_ms)
+static TP__HOT __attribute__((noinline)) tp_status receive_later(tp_channel *channel, void *out, tp_kind kind,
+                                                                 size_t size, int64_t timeout_ms)
 {
     if (tp__unlikely(channel->closed || timeout_ms >= 0 || !tp__context_is_task() || size > TP__MESSAGE_LIMIT_BYTES))
         return receive_slowly(channel, out, kind, size, timeout_ms);

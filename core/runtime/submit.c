@@ -126,8 +126,6 @@ static tp_status refusal(tp_pool *pool)
 /* Tells the pool that a counted task will not come. */
 static struct tp_promise *take_back(tp_pool *pool, struct tp_promise *task)
 {
-    if (task->extra && task->extra->monitor && tp__monitor_disarm(task->extra->monitor, task->extra))
-        atomic_fetch_sub_explicit(&task->references, 1, memory_order_relaxed);
     const struct tp__epochs epochs = tp__promise_epochs(task);
     tp__promise_discard(task, true);
     tp__tally_resolving(pool->tally);
@@ -148,16 +146,19 @@ struct tp_promise *tp__pool_submit(tp_pool *pool, struct tp_promise *task, const
     tp__barrier_light(); /* counted first, then looked: a shutdown does it the other way round */
     if (tp__unlikely(refusal(pool) != TP_OK))
         return take_back(pool, task);
-    if (tp__unlikely(task->extra != NULL) && task->extra->monitor) {
-        atomic_fetch_add_explicit(&task->references, 1, memory_order_relaxed);
-        tp__monitor_arm(task->extra->monitor, task->extra);
-    }
+    struct tp__task_extra *extra = task->extra;
+    if (tp__unlikely(extra != NULL) && extra->monitor)
+        atomic_fetch_add_explicit(&task->references, 1, memory_order_relaxed); /* for the time limit */
     const bool queued = tp__likely(worker < 0) ? tp__executor_submit(pool->executor, task)
                                                : tp__loop_submit_bound(&pool->executor->workers[worker].loop, task);
     if (tp__unlikely(!queued)) {
         tp__fail_nomem("the queue of a worker");
         return take_back(pool, task);
     }
+    /* Only now: a time limit must not resolve a task that may yet have to be taken back. The caller's reference, which is
+     * not handed out yet, keeps it. */
+    if (tp__unlikely(extra != NULL) && extra->monitor && !tp__monitor_arm(extra->monitor, extra))
+        tp_promise_release(task);
     return task;
 }
 

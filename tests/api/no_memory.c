@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Each request for memory is refused in turn, once alone and once with all that follow: every call succeeds or returns
- * a clean error, nothing hangs, nothing leaks (the leak checker of a sanitizer build says so at the end). */
+ * a clean error, nothing hangs, nothing leaks (looked for after each run in a sanitizer build). */
 #include "check.h"
 
 #include "base/alloc.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#if CHECK_ASAN
+#include <sanitizer/lsan_interface.h>
+#endif
 
 static atomic_llong requests;
 static atomic_llong refuse_at;
@@ -343,6 +346,10 @@ static bool run_refusing(long long at, bool all_from_there)
     CHECK_OR_EXIT(pthread_create(&thread, NULL, scenario, NULL) == 0);
     pthread_join(thread, NULL);
     CHECK_INT(wrong, 0);
+#if CHECK_ASAN
+    if (!CHECK_INT(__lsan_do_recoverable_leak_check(), 0))
+        fprintf(stderr, "request %lld refused%s: a leak\n", at, all_from_there ? ", with all that follow" : "");
+#endif
     return atomic_load(&requests) >= at;
 }
 
