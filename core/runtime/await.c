@@ -22,40 +22,30 @@ static struct tp__promise_waiter *first_waiter(uintptr_t state)
 /* False if the promise is resolved. */
 static bool link_waiter(struct tp_promise *promise, struct tp__promise_waiter *waiter)
 {
-    uintptr_t state = atomic_load_explicit(&promise->state, memory_order_acquire);
-    for (;;) {
+    uintptr_t state;
+    do {
+        state = tp__promise_state(promise);
         if (tp__state_is_resolved(state))
             return false;
-        if (state & TP__LOCKED) {
-            tp__cpu_relax();
-            state = atomic_load_explicit(&promise->state, memory_order_acquire);
-            continue;
-        }
         waiter->next = first_waiter(state);
-        /* release: the waiter; acquire: the value, if it turns out to be resolved */
-        if (atomic_compare_exchange_weak_explicit(&promise->state, &state, (uintptr_t)waiter | (state & TP__STATE_BITS),
-                                                  memory_order_acq_rel, memory_order_acquire))
-            return true;
-    }
+        /* release: the waiter */
+    } while (!atomic_compare_exchange_weak_explicit(&promise->state, &state,
+                                                    (uintptr_t)waiter | (state & TP__STATE_BITS), memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    return true;
 }
 
 /* False if the promise is resolved, and with it the waiter taken. */
 static bool unlink_waiter(struct tp__promise_waiter *waiter)
 {
     struct tp_promise *promise = waiter->promise;
-    uintptr_t state = atomic_load_explicit(&promise->state, memory_order_acquire);
-    for (;;) {
+    uintptr_t state;
+    do {
+        state = tp__promise_state(promise);
         if (tp__state_is_resolved(state))
             return false;
-        if (state & TP__LOCKED) {
-            tp__cpu_relax();
-            state = atomic_load_explicit(&promise->state, memory_order_acquire);
-            continue;
-        }
-        if (atomic_compare_exchange_weak_explicit(&promise->state, &state, state | TP__LOCKED, memory_order_acq_rel,
-                                                  memory_order_acquire))
-            break;
-    }
+    } while (!atomic_compare_exchange_weak_explicit(&promise->state, &state, state | TP__LOCKED, memory_order_acq_rel,
+                                                    memory_order_relaxed));
     struct tp__promise_waiter *first = first_waiter(state);
     struct tp__promise_waiter **link = &first;
     while (*link != waiter)

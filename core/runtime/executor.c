@@ -296,13 +296,8 @@ bool tp__worker_claim_awaited(struct tp__worker *worker, struct tp_promise *task
     }
     if (!taken)
         atomic_fetch_add_explicit(&task->references, 1, memory_order_relaxed);
-    uintptr_t state = atomic_load_explicit(&task->state, memory_order_relaxed);
-    while (tp__phase_of(state) == TP__QUEUED) {
-        if (state & TP__LOCKED) {
-            tp__cpu_relax();
-            state = atomic_load_explicit(&task->state, memory_order_relaxed);
-            continue;
-        }
+    uintptr_t state;
+    while (tp__phase_of(state = tp__promise_state(task)) == TP__QUEUED) {
         waiter->next = (struct tp__promise_waiter *)(state & ~(uintptr_t)TP__STATE_BITS);
         if (atomic_compare_exchange_weak_explicit(&task->state, &state,
                                                   (uintptr_t)waiter | (state & TP__ABANDONED) | TP__RUNNING,

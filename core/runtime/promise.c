@@ -119,22 +119,16 @@ TP__HOT void tp_promise_release(tp_promise *promise)
  * left: waiters and flags. */
 static bool move_to(struct tp_promise *promise, uintptr_t resolved, uintptr_t *before)
 {
-    uintptr_t state = atomic_load_explicit(&promise->state, memory_order_relaxed);
-    for (;;) {
+    uintptr_t state;
+    do {
+        state = tp__promise_state(promise);
         if (tp__unlikely(tp__state_is_resolved(state)))
             return false;
-        if (tp__unlikely(state & TP__LOCKED)) {
-            tp__cpu_relax();
-            state = atomic_load_explicit(&promise->state, memory_order_relaxed);
-            continue;
-        }
         /* release: the value in the payload; acquire: the waiters */
-        if (atomic_compare_exchange_weak_explicit(&promise->state, &state, resolved, memory_order_acq_rel,
-                                                  memory_order_relaxed)) {
-            *before = state;
-            return true;
-        }
-    }
+    } while (!atomic_compare_exchange_weak_explicit(&promise->state, &state, resolved, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    *before = state;
+    return true;
 }
 
 static struct tp__fiber *wake_waiters(uintptr_t before, const struct tp__fiber *favoured)
@@ -267,12 +261,10 @@ tp_status tp__promise_stop(struct tp_promise *promise, struct tp__error_record *
     bool done = false;
     tp_status status = TP_OK;
     while (!done && status == TP_OK) {
-        const uintptr_t state = atomic_load_explicit(&promise->state, memory_order_acquire);
+        const uintptr_t state = tp__promise_state(promise);
         if (tp__state_is_resolved(state))
             break;
-        if (state & TP__LOCKED)
-            tp__cpu_relax();
-        else if (tp__phase_of(state) == TP__QUEUED)
+        if (tp__phase_of(state) == TP__QUEUED)
             status = stop_queued(promise, state, error, &done);
         else
             status = stop_running(promise, state, error, stop, &done);

@@ -72,7 +72,7 @@ struct tp__task_extra {
     size_t stack_bytes;                     /* 0: the pool's */
     struct tp__error_record *timeout_error; /* made with the task: time runs out without memory, too */
     struct tp__stop timeout_stop;
-    bool timeout_is_over;        /* the task has been resolved; guarded by the monitor */
+    bool timeout_is_over;         /* the task has been resolved; guarded by the monitor */
     struct tp__timer timeout;     /* in the monitor, which guards it; while armed it has a reference to the promise */
     struct tp__monitor *monitor;  /* NULL: no time limit */
     struct tp_pool *async_target; /* a task of tp_async starts with its maker's */
@@ -100,6 +100,16 @@ struct tp_promise {
 enum { TP__PROMISE_HEADER_BYTES = 48 };
 _Static_assert(sizeof(struct tp_promise) == TP__PROMISE_HEADER_BYTES,
                "a task with 16 bytes of payload fills one cache line");
+
+/** The state, when nobody is taking a waiter out of the list. */
+static inline uintptr_t tp__promise_state(const struct tp_promise *promise)
+{
+    uintptr_t state;
+    /* acquire: the value or error, if it is resolved; the waiters, if not */
+    while ((state = atomic_load_explicit(&promise->state, memory_order_acquire)) & TP__LOCKED)
+        tp__cpu_relax();
+    return state;
+}
 
 static inline struct tp__epochs tp__promise_epochs(const struct tp_promise *promise)
 {
@@ -132,17 +142,13 @@ void tp__promise_discard(struct tp_promise *promise, bool has_captures);
  *  queue's reference with tp_promise_release. */
 static inline bool tp__promise_claim(struct tp_promise *promise)
 {
-    uintptr_t state = TP__QUEUED;
-    /* acquire: the captures; release: what this thread did before is seen by who cancels */
-    while (!atomic_compare_exchange_weak_explicit(&promise->state, &state,
-                                                  (state & ~(uintptr_t)TP__LOCKED) | TP__RUNNING, memory_order_acq_rel,
-                                                  memory_order_acquire)) {
+    uintptr_t state = TP__QUEUED; /* mostly without waiters: then one operation is all */
+    /* acquire: the captures; release: pairs with who cancels it */
+    while (!atomic_compare_exchange_weak_explicit(&promise->state, &state, state | TP__RUNNING, memory_order_acq_rel,
+                                                  memory_order_relaxed)) {
+        state = tp__promise_state(promise);
         if (tp__phase_of(state) != TP__QUEUED)
             return false;
-        if (state & TP__LOCKED) {
-            tp__cpu_relax();
-            state &= ~(uintptr_t)TP__LOCKED;
-        }
     }
     return true;
 }

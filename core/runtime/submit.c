@@ -155,8 +155,8 @@ struct tp_promise *tp__pool_submit(tp_pool *pool, struct tp_promise *task, const
         tp__fail_nomem("the queue of a worker");
         return take_back(pool, task);
     }
-    /* Only now: a time limit must not resolve a task that may yet have to be taken back. The caller's reference, which is
-     * not handed out yet, keeps it. */
+    /* Only now: a time limit must not resolve a task that may yet have to be taken back. The caller's reference, not
+     * handed out yet, keeps it. */
     if (tp__unlikely(extra != NULL) && extra->monitor && !tp__monitor_arm(extra->monitor, extra))
         tp_promise_release(task);
     return task;

@@ -31,12 +31,12 @@ struct tp__tally;
 /** The tally of a whole pool, in which each worker has a shard; NULL without memory. Freed with the executor. */
 struct tp__tally *tp__tally_new_root(struct tp__executor *executor, size_t worker_count)
     __attribute__((warn_unused_result));
-/** Of a handle that a task of the pool opened, `parent` being that task's tally. What it counts counts in the root as well.
- *  NULL without memory. */
+/** Of a handle that a task of the pool opened, `parent` being that task's tally. What it counts counts in the root as
+ *  well. NULL without memory. */
 struct tp__tally *tp__tally_new(struct tp__executor *executor, struct tp__tally *parent)
     __attribute__((warn_unused_result));
-/** Gives up the handle's part in the tally, which is freed when the last task that was counted in it is over; the root: no
- *  worker may run any more. */
+/** Gives up the handle's part in the tally, which is freed when the last task that was counted in it is over; the root:
+ *  no worker may run any more. */
 void tp__tally_release(struct tp__tally *tally);
 
 /** In which epochs a task was submitted. */
@@ -48,8 +48,8 @@ struct tp__epochs {
 /** Counts a task before anyone can run it. */
 struct tp__epochs tp__tally_submitted(struct tp__tally *tally);
 
-/** A task is resolved between these two, and counted by the second: whoever has seen it resolved does not find it pending
- *  any more. `is_over`: nothing of the task runs any more, so that it needs the tally no longer. */
+/** A task is resolved between these two, and counted by the second: whoever has seen it resolved does not find it
+ *  pending any more. `is_over`: nothing of the task runs any more, so that it needs the tally no longer. */
 void tp__tally_resolving(struct tp__tally *tally);
 void tp__tally_completed(struct tp__tally *tally, struct tp__epochs epochs, bool is_over);
 /** Instead of the second: the task turned out to be resolved and counted by another. */

@@ -85,8 +85,8 @@ tp_status tp_pool_close(tp_pool *pool);
 /** The number of workers; 0 for NULL and after the shutdown. */
 size_t tp_pool_size(const tp_pool *pool);
 
-/** The number of tasks submitted through this handle and not yet resolved, and through handles that such tasks opened on
- *  their own pool; 0 for NULL. */
+/** The number of tasks submitted through this handle, and through those that its tasks opened on their own pool, that
+ *  are not resolved; 0 for NULL. */
 size_t tp_pool_pending(const tp_pool *pool);
 
 /** The pool's channel of that name, made unbounded on first use: the same one on every worker. Owned by the pool, valid
