@@ -4,11 +4,13 @@
 #include "base/error.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 _Thread_local struct tp__context *tp__context_of_task;
 
 static _Thread_local struct tp__context context_of_thread;
 static _Thread_local bool registered;
+static atomic_uint_least64_t last_thread_id; /* the ids of tasks have higher bits: runtime/loop.h */
 static pthread_key_t thread_end_key;
 static pthread_once_t thread_end_once = PTHREAD_ONCE_INIT;
 
@@ -32,6 +34,8 @@ struct tp__context *tp__context_current(void)
     if (!registered) {
         registered = true;
         pthread_once(&thread_end_once, make_thread_end_key);
+        if (context_of_thread.id == 0)
+            context_of_thread.id = atomic_fetch_add_explicit(&last_thread_id, 1, memory_order_relaxed) + 1;
         (void)pthread_setspecific(thread_end_key, &context_of_thread);
     }
     return &context_of_thread;

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct tp__error_record;
 struct tp__owned;
@@ -19,6 +20,7 @@ struct tp_pool;
 struct tp_async_pool;
 
 struct tp__context {
+    uint64_t id;                    /**< of the task or OS thread: never given twice */
     struct tp__error_record *error; /**< the last failure, NULL if none; one reference */
     struct tp__owned *owned;        /**< the values made or received in this task, freed when it ends; see closure/ */
     struct tp_pool *async_target;   /**< where tp_parallel_async submits, NULL if nowhere; not owned */
@@ -27,7 +29,7 @@ struct tp__context {
 
 extern _Thread_local struct tp__context *tp__context_of_task;
 
-/** The context that counts now. Never NULL. It is also the identity of the caller (for the owner of a mutex). */
+/** The context that counts now. Never NULL. */
 struct tp__context *tp__context_current(void);
 
 /** True inside a task, where values belong to the task. */

@@ -87,14 +87,22 @@ static bool start_awaited(struct tp_promise *promise, struct tp__promise_waiter 
     return true;
 }
 
-static tp_status wait_until(struct tp_promise *promise, int64_t deadline_ns)
+static tp_status check_will_resolve(const struct tp_promise *promise)
 {
-    struct tp__promise_waiter waiter = {.promise = promise};
     if (promise == tp__current_task())
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): tp__await refuses NULL */
         return tp__fail(TP_E_DEADLOCK, "task '%s' awaits itself", promise->definition->name);
     if (tp__unlikely(tp__promise_is_forked(promise)))
         return tp__fail(TP_E_FORKED, "task '%s' runs in the parent process of this fork", promise->definition->name);
-    tp_status status = tp__wait_init(&waiter.wait, withdraw_waiter);
+    return TP_OK;
+}
+
+static tp_status wait_until(struct tp_promise *promise, int64_t deadline_ns)
+{
+    struct tp__promise_waiter waiter = {.promise = promise};
+    tp_status status = check_will_resolve(promise);
+    if (status == TP_OK)
+        status = tp__wait_init(&waiter.wait, withdraw_waiter);
     if (status != TP_OK)
         return status;
     if (start_awaited(promise, &waiter, deadline_ns, &status))
@@ -167,9 +175,13 @@ static tp_status check_list(const char *function, tp_promise *const *promises, s
 {
     if (!promises || count == 0)
         return tp__fail(TP_E_ARGUMENT, "%s: there is no promise to wait for", function);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (!promises[i])
             return tp__fail(TP_E_ARGUMENT, "%s: promise %zu of %zu is NULL", function, i, count);
+        const tp_status status = tp_promise_ready(promises[i]) ? TP_OK : check_will_resolve(promises[i]);
+        if (status != TP_OK)
+            return status;
+    }
     return TP_OK;
 }
 

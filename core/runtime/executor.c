@@ -74,12 +74,17 @@ static void delist(struct tp__executor *executor)
 
 /* ---- waking ---- */
 
-static bool wake_one(struct tp__executor *executor)
+/* A worker of a serial pool whose task is parked takes no other. */
+static bool takes_tasks(const struct tp__worker *worker)
+{
+    return !atomic_load_explicit(&worker->loop.is_occupied, memory_order_relaxed);
+}
+
+static void wake_one(struct tp__executor *executor)
 {
     for (size_t i = 0; i < executor->worker_count; i++)
-        if (tp__loop_unpark(&executor->workers[i].loop))
-            return true;
-    return false;
+        if (takes_tasks(&executor->workers[i]) && tp__loop_unpark(&executor->workers[i].loop))
+            return;
 }
 
 /* After tasks were queued on a worker that may be busy: if nobody is looking for work, somebody who sleeps shall. */
@@ -125,7 +130,7 @@ bool tp__executor_submit(struct tp__executor *executor, struct tp_promise *task)
         if (!tp__injector_push(&worker->injector, task))
             return false;
         tp__barrier_light();
-        if (tp__loop_unpark(&worker->loop))
+        if (takes_tasks(worker) && tp__loop_unpark(&worker->loop))
             return true;
     }
     wake_for_work(executor);
@@ -135,7 +140,8 @@ bool tp__executor_submit(struct tp__executor *executor, struct tp_promise *task)
 /* ---- taking ---- */
 
 /* The deque is empty: fills it from an injector, so that the worker pops the oldest first; returns that one. */
-static struct tp_promise *refill_deque(struct tp__worker *worker, struct tp__injector *from, size_t limit)
+static __attribute__((noinline)) struct tp_promise *refill_deque(struct tp__worker *worker, struct tp__injector *from,
+                                                                 size_t limit)
 {
     if (tp__injector_count(from) == 0)
         return NULL;
@@ -229,12 +235,6 @@ static bool found_task(void *argument)
                                                     !tp__deque_looks_empty(&worker->deque) || take_from_others(worker));
 }
 
-/* A worker of a serial pool that has a parked task waits for that task and takes no other. */
-static bool takes_tasks(const struct tp__worker *worker)
-{
-    return !worker->executor->serial_workers || worker->loop.live == 0;
-}
-
 static bool is_done(struct tp__worker *worker)
 {
     return atomic_load_explicit(&worker->executor->stopped, memory_order_acquire) && worker->loop.live == 0;
@@ -267,13 +267,21 @@ void tp__worker_idle(struct tp__worker *worker)
         end_worker(worker);
         return;
     }
+    if (atomic_load_explicit(&executor->stopped, memory_order_relaxed) && !worker->loop.is_ending) {
+        worker->loop.is_ending = true;
+        tp__loop_cancel_all(&worker->loop); /* what tasks left behind by tp_async, and waits */
+        return;
+    }
     atomic_fetch_add_explicit(&executor->searching, 1, memory_order_relaxed);
     const bool found = tp__loop_spin(&worker->loop, takes_tasks(worker) ? found_task : NULL, worker);
-    const int searching = atomic_fetch_sub_explicit(&executor->searching, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&executor->searching, 1, memory_order_relaxed);
     if (!found)
         sleep_worker(worker);
-    else if (searching == 1 && tasks_in_sight(executor) > 1)
-        wake_for_work(executor); /* whoever queued the second saw one searching, and woke nobody */
+    /* Whoever queued a task woke this worker alone, or saw it searching and woke nobody. It takes one, unless it has
+     * something else to do first; if there are more, another one shall look. */
+    const size_t own = takes_tasks(worker) && !tp__loop_has_events(&worker->loop) ? 1 : 0;
+    if (tasks_in_sight(executor) > own)
+        wake_for_work(executor);
     tp__loop_poll(&worker->loop);
 }
 
@@ -421,11 +429,11 @@ struct tp__executor *tp__executor_start(size_t worker_count, const tp_pool_optio
     executor->worker_count = worker_count;
     executor->workers = workers;
     executor->strict = options->placement == TP_ROUND_ROBIN_STRICT;
-    executor->serial_workers = options->serial_workers;
     atomic_init(&executor->references, 1);
     for (size_t i = 0; i < worker_count; i++) {
         workers[i].executor = executor;
         workers[i].index = (int)i;
+        workers[i].loop.is_serial = options->serial_workers;
         workers[i].random = (uint32_t)i * 2654435761U + 1;
     }
     tp__overflow_install();

@@ -36,8 +36,7 @@ struct tp__worker {
 struct tp__executor {
     size_t worker_count;
     struct tp__worker *workers;
-    bool strict; /* TP_ROUND_ROBIN_STRICT */
-    bool serial_workers;
+    bool strict;             /* TP_ROUND_ROBIN_STRICT */
     struct tp__tally *tally; /* of all its tasks; owned */
     struct tp__monitor *monitor;
     struct tp__channels *channels;              /* the named channels; owned by the handle that started the executor */

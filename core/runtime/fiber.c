@@ -10,6 +10,7 @@
 #include "runtime/executor.h"
 #include "runtime/fiber_switch.h"
 #include "runtime/loop.h"
+#include "runtime/machine.h"
 #include "runtime/overflow.h"
 #include "runtime/raise.h"
 
@@ -40,9 +41,7 @@ void tp__fiber_switch(struct tp__fiber *from, struct tp__fiber *to)
         tp__overflow_report(from);
     make_current(loop, to);
     tp__sanitizer_leave(&from->sanitizer, &to->sanitizer);
-    const struct tp__transfer transfer = jump_fcontext(to->machine, from);
-    struct tp__fiber *left = transfer.data;
-    left->machine = transfer.from;
+    struct tp__fiber *left = tp__machine_switch(&from->machine, to->machine, from);
     tp__sanitizer_arrive(&from->sanitizer, &left->sanitizer);
     *loop->errno_place = saved_errno;
 }
@@ -96,6 +95,7 @@ static TP__HOT struct tp__fiber *end_task(struct tp__fiber *fiber)
     fiber->task = NULL;
     task->fiber = NULL;
     fiber->loop->live--;
+    tp__loop_note_live(fiber->loop);
     return tp__promise_resolve(task, error, waiter);
 }
 
@@ -104,17 +104,17 @@ static void run_task(struct tp__fiber *fiber)
     struct tp_promise *task = fiber->task;
     atomic_store_explicit(&fiber->watched.definition, task->definition, memory_order_relaxed);
     atomic_store_explicit(&fiber->watched.start_turn, next_turn(fiber->loop), memory_order_relaxed);
+    fiber->context.id = ++fiber->loop->last_task_id;
     if (tp__unlikely(task->extra != NULL))
         fiber->context.async_target = task->extra->async_target;
     task->definition->call(task->payload, tp__promise_result(task));
 }
 
-static void entry(struct tp__transfer transfer)
+static void entry(void *message)
 {
-    struct tp__fiber *left = transfer.data;
+    struct tp__fiber *left = message;
     struct tp__loop *const loop = left->loop;
     struct tp__fiber *const fiber = loop->current;
-    left->machine = transfer.from;
     tp__sanitizer_arrive(&fiber->sanitizer, &left->sanitizer);
 #if defined(__x86_64__)
     __asm__ volatile(".cfi_undefined rip"); /* debuggers and unwinders stop here: nobody called this function */
@@ -134,6 +134,5 @@ void tp__fiber_init(struct tp__fiber *fiber, struct tp__loop *loop)
 {
     fiber->loop = loop;
     tp__sanitizer_stack_init(&fiber->sanitizer, fiber->stack_base, (size_t)((char *)fiber - fiber->stack_base));
-    char *top = (char *)fiber;
-    fiber->machine = make_fcontext(top, (size_t)(top - fiber->stack_base), entry);
+    fiber->machine = tp__machine_prepare(fiber, entry); /* the frames begin right below the fiber itself */
 }

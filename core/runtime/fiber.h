@@ -9,7 +9,6 @@
 #define TP_RUNTIME_FIBER_H
 
 #include "base/context.h"
-#include "runtime/fcontext.h"
 #include "runtime/sanitizer.h"
 
 #include <setjmp.h>
@@ -33,7 +32,7 @@ struct tp__watched_task {
 };
 
 struct tp__fiber {
-    tp__fcontext machine;    /* where it was left; NULL if it never ran since its memory was fresh */
+    void *machine;           /* where it was left: runtime/machine.h; NULL if it never ran since its memory was fresh */
     struct tp__fiber *next;  /* in the loop's list of ready fibers, or in its list of wakes */
     struct tp__loop *loop;   /* the OS thread that it belongs to */
     struct tp_promise *task; /* what it runs; NULL for the root of a loop */

@@ -34,6 +34,22 @@ static struct {
     struct tp__loop *loops[UINT16_MAX + 1];
 } table = {.next_id = 1};
 
+static void lock_table(void)
+{
+    tp__spinlock_lock(&table.lock);
+}
+
+static void unlock_table(void)
+{
+    tp__spinlock_unlock(&table.lock);
+}
+
+/* A forked child must not find the lock held by a thread that it does not have. */
+__attribute__((constructor)) static void watch_forks_of_table(void)
+{
+    (void)pthread_atfork(lock_table, unlock_table, unlock_table);
+}
+
 static bool register_loop(struct tp__loop *loop)
 {
     bool found = false;
@@ -67,6 +83,7 @@ tp_status tp__loop_init(struct tp__loop *loop, struct tp__worker *worker, size_t
     loop->root.loop = loop;
     if (!register_loop(loop))
         return tp__fail(TP_E_LIMIT, "%u OS threads run green threads already: that is the limit", UINT16_MAX);
+    loop->last_task_id = (uint64_t)loop->id << 48;
     tp__sanitizer_stack_init_thread(&loop->root.sanitizer);
     tp__loop_of_thread = loop;
     return TP_OK;
@@ -112,6 +129,9 @@ static void take_wakes(struct tp__loop *loop)
 static void take_stops(struct tp__loop *loop)
 {
     struct tp__stop *stop = atomic_exchange_explicit(&loop->stops, NULL, memory_order_acquire);
+    /* A wake that came before a stop is seen before it: what woke the fiber may be gone already. */
+    if (atomic_load_explicit(&loop->wakes, memory_order_acquire))
+        take_wakes(loop);
     while (stop) {
         struct tp__stop *next = stop->next;
         struct tp__fiber *fiber = stop->task->fiber;
@@ -288,6 +308,10 @@ static void idle(struct tp__loop *loop)
         tp__worker_idle(loop->worker);
         return;
     }
+    if (loop->is_ending && loop->live == 0) {
+        tp__loop_push_ready(loop, &loop->root);
+        return;
+    }
     if (!tp__loop_spin(loop, NULL, NULL)) {
         tp__stacks_trim(&loop->stacks);
         if (tp__loop_announce_sleep(loop)) {
@@ -324,7 +348,7 @@ static struct tp_promise *next_bound_task(struct tp__loop *loop)
 static struct tp_promise *next_task(struct tp__loop *loop)
 {
     struct tp__worker *worker = loop->worker;
-    if (worker && worker->executor->serial_workers && loop->live > 0)
+    if (loop->is_serial && loop->live > loop->draining)
         return NULL;
     struct tp_promise *task = next_bound_task(loop);
     return task || !worker ? task : tp__worker_next_task(worker);
@@ -352,6 +376,7 @@ static struct tp__fiber *fiber_for(struct tp__loop *loop, struct tp_promise *tas
     fiber->task = task;
     task->fiber = fiber;
     loop->live++;
+    tp__loop_note_live(loop);
     return fiber;
 }
 
@@ -464,8 +489,8 @@ static void end_loop(void *argument)
     struct tp__loop *loop = argument;
     loop->is_ending = true;
     tp__loop_cancel_all(loop);
-    while (loop->live > 0)
-        (void)tp_yield();
+    if (loop->live > 0)
+        tp__loop_leave(loop); /* until idle() finds that none is */
     tp__loop_fini(loop);
     tp__free(loop);
     tp__overflow_thread_fini();

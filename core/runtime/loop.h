@@ -34,15 +34,18 @@ struct tp__worker;
 struct tp__loop {
     struct tp__fiber *current;
     struct tp__fiber *ready_first, *ready_last;
-    struct tp__worker *worker;                 /* NULL for an OS thread that is none */
-    size_t live;                               /* tasks that have started and not ended */
-    unsigned tick;                             /* counts what was picked to run */
-    int *errno_place;                          /* of this OS thread; asked for once */
+    struct tp__worker *worker; /* NULL for an OS thread that is none */
+    size_t live;               /* tasks that have started and not ended */
+    size_t draining;           /* those of them that wait for tasks which a serial worker may have to run itself */
+    bool is_serial;            /* starts a task only when none is live but those that drain */
+    unsigned tick;             /* counts what was picked to run */
+    int *errno_place;          /* of this OS thread; asked for once */
     _Atomic(struct tp__fiber *) watched_fiber; /* the current one, for the monitor */
     atomic_uint_fast64_t turns;                /* grows whenever something else begins to run, likewise */
     bool idling;                               /* the root was switched to because nothing else was ready */
     bool yielding;                             /* the current fiber lets others run: new tasks, too */
     bool is_ending;                            /* the OS thread ends: no new green threads */
+    uint64_t last_task_id;                     /* given to a task as its identity; the upper bits are the loop's id */
     uint16_t id;                               /* in the table of loops; never 0 */
     size_t stack_bytes;                        /* of its fibers */
     struct tp__fiber root;
@@ -54,6 +57,7 @@ struct tp__loop {
     _Alignas(TP__CACHE_PAIR) _Atomic(struct tp__fiber *) wakes;
     _Atomic(struct tp__stop *) stops;
     atomic_int parked;
+    atomic_bool is_occupied;   /* serial, and has a live task */
     atomic_bool token_is_back; /* who replaced the token has woken the thread and left the loop */
 };
 
@@ -82,6 +86,13 @@ static inline void tp__loop_push_ready(struct tp__loop *loop, struct tp__fiber *
     else
         loop->ready_first = fiber;
     loop->ready_last = fiber;
+}
+
+/** After `live` or `draining` has changed. */
+static inline void tp__loop_note_live(struct tp__loop *loop)
+{
+    if (tp__unlikely(loop->is_serial))
+        atomic_store_explicit(&loop->is_occupied, loop->live > loop->draining, memory_order_relaxed);
 }
 
 /** Leaves the current fiber until it is made ready; runs whatever else is there meanwhile, idles if there is

@@ -117,8 +117,9 @@ static tp_status run(struct map *map)
 tp_status tp__map(tp_pool *pool, const tp_task_definition *task, const void *captures, const void *in, void *out,
                   size_t count, const tp_map_options *options)
 {
-    if (!pool)
-        return tp__fail(TP_E_ARGUMENT, "tp_map: the pool is NULL");
+    const tp_status usable = tp__pool_check("tp_map", pool);
+    if (usable != TP_OK)
+        return usable;
     if (count == 0)
         return TP_OK;
     if (!in)

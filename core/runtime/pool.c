@@ -88,7 +88,7 @@ tp_pool *tp_pool_open(const char *where)
     return tp_pool_open_with(where, (tp_pool_options){0});
 }
 
-static tp_status check_usable(const char *function, const tp_pool *pool)
+tp_status tp__pool_check(const char *function, const tp_pool *pool)
 {
     if (!pool)
         return tp__fail(TP_E_ARGUMENT, "%s: the pool is NULL", function);
@@ -100,8 +100,9 @@ static tp_status check_usable(const char *function, const tp_pool *pool)
 
 static tp_status check_open(const char *function, const tp_pool *pool)
 {
-    const tp_status status = check_usable(function, pool);
-    if (status == TP_OK && atomic_load_explicit(&pool->phase, memory_order_acquire) == TP__POOL_SHUT)
+    const tp_status status = tp__pool_check(function, pool);
+    if (status == TP_OK && (atomic_load_explicit(&pool->phase, memory_order_acquire) == TP__POOL_SHUT ||
+                            atomic_load_explicit(&pool->executor->stopped, memory_order_acquire)))
         return tp__fail(TP_E_SHUTDOWN, "%s: the pool is shut down", function);
     return status;
 }
@@ -119,12 +120,28 @@ static tp_status check_not_own(const char *function, const tp_pool *pool)
     return TP_OK;
 }
 
+/* A serial worker whose task drains may start what the task waits for. */
+static tp_status drain(tp_pool *pool, enum tp__wait_mode mode)
+{
+    struct tp__loop *loop = tp__executor_current_worker(pool->executor) ? tp__loop_of_thread : NULL;
+    if (loop) {
+        loop->draining++;
+        tp__loop_note_live(loop);
+    }
+    const tp_status status = tp__tally_drain(pool->tally, mode);
+    if (loop) {
+        loop->draining--;
+        tp__loop_note_live(loop);
+    }
+    return status;
+}
+
 tp_status tp_drain(tp_pool *pool)
 {
-    tp_status status = check_usable("tp_drain", pool);
+    tp_status status = tp__pool_check("tp_drain", pool);
     if (status == TP_OK)
         status = check_not_own("tp_drain", pool);
-    return status == TP_OK ? tp__tally_drain(pool->tally, TP__WAIT_CANCELLABLE) : status;
+    return status == TP_OK ? drain(pool, TP__WAIT_CANCELLABLE) : status;
 }
 
 static tp_status shut_down(const char *function, tp_pool *pool)
@@ -139,7 +156,7 @@ static tp_status shut_down(const char *function, tp_pool *pool)
                                                                memory_order_acq_rel, memory_order_acquire);
     tp__barrier_heavy(); /* a submit from outside either sees the phase or is counted by the drain */
     do {
-        status = tp__tally_drain(pool->tally, TP__WAIT_UNCANCELLABLE);
+        status = drain(pool, TP__WAIT_UNCANCELLABLE);
     } while (status == TP_OK && tp__tally_pending(pool->tally) > 0); /* tasks may have submitted more meanwhile */
     if (!first)
         return status;
@@ -155,7 +172,7 @@ static tp_status shut_down(const char *function, tp_pool *pool)
 
 tp_status tp_pool_shutdown(tp_pool *pool)
 {
-    const tp_status status = check_usable("tp_pool_shutdown", pool);
+    const tp_status status = tp__pool_check("tp_pool_shutdown", pool);
     return status == TP_OK ? shut_down("tp_pool_shutdown", pool) : status;
 }
 
@@ -163,7 +180,7 @@ tp_status tp_pool_close(tp_pool *pool)
 {
     if (!pool)
         return TP_OK;
-    tp_status status = check_usable("tp_pool_close", pool);
+    tp_status status = tp__pool_check("tp_pool_close", pool);
     if (status == TP_OK)
         status = shut_down("tp_pool_close", pool);
     if (status != TP_OK)
@@ -181,9 +198,9 @@ tp_status tp_pool_close(tp_pool *pool)
 
 size_t tp_pool_size(const tp_pool *pool)
 {
-    return pool && atomic_load_explicit(&pool->phase, memory_order_acquire) != TP__POOL_SHUT
-               ? pool->executor->worker_count
-               : 0;
+    const bool is_shut = !pool || atomic_load_explicit(&pool->phase, memory_order_acquire) == TP__POOL_SHUT ||
+                         atomic_load_explicit(&pool->executor->stopped, memory_order_acquire);
+    return is_shut ? 0 : pool->executor->worker_count;
 }
 
 size_t tp_pool_pending(const tp_pool *pool)

@@ -22,6 +22,9 @@ struct tp_pool {
     bool owns_workers;
 };
 
+/** TP_OK if the handle can be used: TP_E_ARGUMENT for NULL, TP_E_FORKED in a forked child. */
+tp_status tp__pool_check(const char *function, const tp_pool *pool);
+
 /** Submits a task whose payload is filled. NULL on failure (the error is stored): then the task was discarded. `worker`
  *  binds it to that one; -1 leaves the choice to the pool. */
 struct tp_promise *tp__pool_submit(tp_pool *pool, struct tp_promise *task, const tp_task_options *options, int worker)

@@ -143,7 +143,7 @@ static struct tp__fiber *wake_waiters(uintptr_t before, const struct tp__fiber *
             atomic_store_explicit(&waiter->left, true, memory_order_release);
         } else if (waiter->wait.fiber == favoured && !found) {
             found = waiter->wait.fiber;
-            found->wait = NULL;
+            found->wait = NULL; /* NOLINT(clang-analyzer-core.NullDereference): every waiter has a fiber */
         } else {
             tp__wait_wake(&waiter->wait);
         }
@@ -271,6 +271,8 @@ tp_status tp__promise_stop(struct tp_promise *promise, struct tp__error_record *
     }
     if (!done)
         tp__error_release(error);
+    else if (promise->extra)
+        drop_time_limit(promise, promise->extra);
     return status;
 }
 

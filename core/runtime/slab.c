@@ -53,6 +53,24 @@ static pthread_once_t thread_end_once = PTHREAD_ONCE_INIT;
 #define EVERY_BLOCK_FROM_HEAP 0
 #endif
 
+static void lock_depots(void)
+{
+    for (int i = 0; i < CLASSES; i++)
+        tp__spinlock_lock(&depots[i].lock);
+}
+
+static void unlock_depots(void)
+{
+    for (int i = 0; i < CLASSES; i++)
+        tp__spinlock_unlock(&depots[i].lock);
+}
+
+/* A forked child must not find a lock held by a thread that it does not have. */
+__attribute__((constructor)) static void watch_forks_of_depots(void)
+{
+    (void)pthread_atfork(lock_depots, unlock_depots, unlock_depots);
+}
+
 static void depot_put(struct depot *depot, struct block *batch)
 {
     tp__spinlock_lock(&depot->lock);

@@ -162,20 +162,10 @@ struct tp_promise *tp__pool_submit(tp_pool *pool, struct tp_promise *task, const
     return task;
 }
 
-static tp_status check_pool(const char *function, tp_pool *pool)
-{
-    if (tp__unlikely(!pool))
-        return tp__fail(TP_E_ARGUMENT, "%s: the pool is NULL", function);
-    if (tp__unlikely(atomic_load_explicit(&pool->executor->forked, memory_order_relaxed)))
-        return tp__fail(TP_E_FORKED, "%s: the pool belongs to the parent process of this fork; open one here",
-                        function);
-    return TP_OK;
-}
-
 TP__HOT tp_promise *tp__submit(tp_pool *pool, const tp_task_definition *task, const void *captures,
                                const tp_task_options *options)
 {
-    if (check_pool("tp_submit", pool) != TP_OK)
+    if (tp__unlikely(tp__pool_check("tp_submit", pool) != TP_OK))
         return NULL;
     struct tp_promise *promise = tp__pool_make_task(pool, task, captures);
     return tp__likely(promise != NULL) ? tp__pool_submit(pool, promise, options, -1) : NULL;
@@ -242,7 +232,7 @@ static struct tp_promise *make_task_of_closure(tp_pool *pool, tp_closure closure
 tp_promise *tp__submit_closure(tp_pool *pool, tp_closure closure, const void *argument, tp_kind kind, size_t size,
                                const tp_task_options *options)
 {
-    if (check_pool("tp_submit_closure", pool) != TP_OK)
+    if (tp__pool_check("tp_submit_closure", pool) != TP_OK)
         return NULL;
     struct tp_promise *task = make_task_of_closure(pool, closure, argument, kind, size);
     return task ? tp__pool_submit(pool, task, options, -1) : NULL;

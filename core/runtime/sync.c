@@ -24,7 +24,7 @@ enum { SIGNALS_A_LOCK = 64 }; /* a million waiters are passed on in portions, so
 
 struct tp_mutex {
     tp__spinlock lock;
-    struct tp__context *owner; /* NULL: unlocked */
+    uint64_t owner; /* the id of its context; 0: unlocked */
     struct tp__wait_list waiters;
 };
 
@@ -49,7 +49,7 @@ struct waiter {
         tp_mutex *mutex;
         tp_semaphore *semaphore;
     } object;
-    struct tp__context *context; /* who becomes owner of the mutex */
+    uint64_t owner; /* who becomes owner of the mutex: the id of its context */
 };
 
 struct cond_waiter {
@@ -173,7 +173,7 @@ tp_status tp_mutex_lock(tp_mutex *mutex)
 {
     if (tp__unlikely(!mutex))
         return is_null("tp_mutex_lock", "mutex");
-    struct tp__context *self = tp__context_current();
+    const uint64_t self = tp__context_current()->id;
     struct waiter waiter;
     bool bound = false;
     tp__spinlock_lock(&mutex->lock);
@@ -184,7 +184,7 @@ tp_status tp_mutex_lock(tp_mutex *mutex)
         }
         if (bound) {
             waiter.object.mutex = mutex;
-            waiter.context = self;
+            waiter.owner = self;
             tp__wait_list_append(&mutex->waiters, &waiter.link);
             tp__spinlock_unlock(&mutex->lock);
             return tp__wait_park(&waiter.wait, TP__NEVER, TP__WAIT_UNCANCELLABLE);
@@ -205,7 +205,7 @@ tp_status tp_mutex_try_lock(tp_mutex *mutex)
 {
     if (!mutex)
         return is_null("tp_mutex_try_lock", "mutex");
-    struct tp__context *self = tp__context_current();
+    const uint64_t self = tp__context_current()->id;
     tp__spinlock_lock(&mutex->lock);
     const bool free = !mutex->owner;
     if (free)
@@ -218,7 +218,7 @@ tp_status tp_mutex_try_lock(tp_mutex *mutex)
 static void hand_over(tp_mutex *mutex)
 {
     struct waiter *next = take_first(&mutex->waiters);
-    mutex->owner = next ? next->context : NULL;
+    mutex->owner = next ? next->owner : 0;
     tp__spinlock_unlock(&mutex->lock);
     if (next)
         tp__wait_wake(&next->wait);
@@ -227,7 +227,7 @@ static void hand_over(tp_mutex *mutex)
 /* Unlocks, if the caller is the owner. */
 static bool unlock_own(tp_mutex *mutex)
 {
-    struct tp__context *self = tp__context_current();
+    const uint64_t self = tp__context_current()->id;
     tp__spinlock_lock(&mutex->lock);
     if (mutex->owner != self) {
         tp__spinlock_unlock(&mutex->lock);
@@ -308,8 +308,9 @@ static bool signal_some(tp_cond *cond, uint64_t ticket, int limit)
     while (link && cond_waiter_of(waiter_of_link(link))->ticket < ticket && limit > 0) {
         struct tp__wait_link *next = tp__wait_list_next(&cond->waiters, link);
         if (!tp__wait_is_stopping(&waiter_of_link(link)->wait)) { /* a cancelled task takes itself out */
-            tp__wait_list_remove(&cond->waiters, link);
+            /* Who has decided otherwise takes itself out as well. */
             if (decide(cond_waiter_of(waiter_of_link(link)))) {
+                tp__wait_list_remove(&cond->waiters, link);
                 tp__wait_list_append(&signalled, link);
                 limit--;
             }
@@ -328,9 +329,9 @@ tp_status tp_cond_wait(tp_cond *cond, tp_mutex *mutex, int64_t timeout_ms)
 {
     if (!cond || !mutex)
         return is_null("tp_cond_wait", cond ? "mutex" : "condition");
-    struct cond_waiter self = {.cond = cond, .waiter.object.mutex = mutex, .waiter.context = tp__context_current()};
+    struct cond_waiter self = {.cond = cond, .waiter.object.mutex = mutex, .waiter.owner = tp__context_current()->id};
     tp__spinlock_lock(&mutex->lock);
-    const bool is_owner = mutex->owner == self.waiter.context;
+    const bool is_owner = mutex->owner == self.waiter.owner;
     tp__spinlock_unlock(&mutex->lock);
     if (!is_owner)
         return tp__fail(TP_E_ARGUMENT, "tp_cond_wait: the caller does not hold the mutex; lock it first");
