@@ -272,9 +272,16 @@ void tp__worker_idle(struct tp__worker *worker)
         tp__loop_cancel_all(&worker->loop); /* what tasks left behind by tp_async, and waits */
         return;
     }
-    atomic_fetch_add_explicit(&executor->searching, 1, memory_order_relaxed);
-    const bool found = tp__loop_spin(&worker->loop, takes_tasks(worker) ? found_task : NULL, worker);
-    atomic_fetch_sub_explicit(&executor->searching, 1, memory_order_relaxed);
+    bool found;
+    if (takes_tasks(worker)) {
+        atomic_fetch_add_explicit(&executor->searching, 1, memory_order_relaxed);
+        found = tp__loop_spin(&worker->loop, found_task, worker);
+        atomic_fetch_sub_explicit(&executor->searching, 1, memory_order_relaxed);
+    } else {
+        if (tasks_in_sight(executor) > 0)
+            wake_for_work(executor); /* it leaves what is queued here to others, and may be about to sleep */
+        found = tp__loop_spin(&worker->loop, NULL, NULL);
+    }
     if (!found)
         sleep_worker(worker);
     /* Whoever queued a task woke this worker alone, or saw it searching and woke nobody. It takes one, unless it has
