@@ -6,6 +6,8 @@
 #include "runtime/loop.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <taskpool/green.h>
@@ -72,18 +74,30 @@ static bool withdraw_descriptor(struct tp__wait *wait)
     return forget((struct descriptor_wait *)wait);
 }
 
+/* To the nanosecond where the kernel can (Linux 5.11), else rounded up to the millisecond. */
+static int wait_for_events(int epoll_fd, struct epoll_event *events, int64_t deadline_ns)
+{
+    static atomic_bool only_milliseconds;
+    const int64_t left_ns = deadline_ns == TP__NEVER ? 0 : deadline_ns - tp__now_ns();
+    const struct timespec limit = {.tv_sec = left_ns > 0 ? left_ns / 1000000000 : 0,
+                                   .tv_nsec = left_ns > 0 ? left_ns % 1000000000 : 0};
+    if (!atomic_load_explicit(&only_milliseconds, memory_order_relaxed)) {
+        const int count =
+            epoll_pwait2(epoll_fd, events, EVENTS_AT_ONCE, deadline_ns == TP__NEVER ? NULL : &limit, NULL);
+        if (count >= 0 || errno != ENOSYS)
+            return count;
+        atomic_store_explicit(&only_milliseconds, true, memory_order_relaxed);
+    }
+    const int64_t left_ms = left_ns > 0 ? (left_ns + 999999) / 1000000 : 0;
+    return epoll_wait(epoll_fd, events, EVENTS_AT_ONCE,
+                      deadline_ns == TP__NEVER ? -1 : (int)(left_ms < INT_MAX ? left_ms : INT_MAX));
+}
+
 void tp__poller_poll(struct tp__poller *poller, int64_t deadline_ns)
 {
     const int saved = errno;
     struct epoll_event events[EVENTS_AT_ONCE];
-    struct timespec limit = {0};
-    if (deadline_ns != TP__NEVER) {
-        const int64_t left = deadline_ns - tp__now_ns();
-        if (left > 0)
-            limit = (struct timespec){.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
-    }
-    const int count =
-        epoll_pwait2(poller->epoll_fd, events, EVENTS_AT_ONCE, deadline_ns == TP__NEVER ? NULL : &limit, NULL);
+    const int count = wait_for_events(poller->epoll_fd, events, deadline_ns);
     for (int i = 0; i < count; i++) {
         struct descriptor_wait *waiter = events[i].data.ptr;
         if (waiter) {
