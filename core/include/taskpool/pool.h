@@ -35,7 +35,8 @@ typedef struct tp_pool_options {
     int64_t watchdog_ms; /**< how long a task may hold its worker before it is named; default 1,000; -1: never */
     tp_hog_fn *on_hog;   /**< default: one line on standard error */
     void *on_hog_argument; /**< passed to on_hog */
-    bool serial_workers; /**< a worker starts a task only after the one before it has ended (default: green threads) */
+    bool serial_workers; /**< a worker starts a task only after the one before it has ended, or while that one awaits it
+                              or drains a handle of its own (default: green threads) */
 } tp_pool_options;
 #define tp_pool_options(...) (TP__LITERAL(tp_pool_options){__VA_ARGS__})
 
@@ -74,12 +75,14 @@ tp_pool *tp_pool_open_with(const char *where, tp_pool_options options) __attribu
  *  when called by a task that was itself submitted through this handle, TP_E_CANCELLED, TP_E_FORKED. Yields. */
 tp_status tp_drain(tp_pool *pool);
 
-/** Drains, then stops the workers. The handle stays valid: submitting to it is TP_E_SHUTDOWN. A second call does
- *  nothing and returns TP_OK. Errors as tp_drain; then the pool runs on. Yields. */
+/** Drains, cancels the green threads that tasks made with tp_async and left behind, and stops the workers when they have
+ *  ended. The handle stays valid: submitting to it is TP_E_SHUTDOWN. A second call does nothing and returns TP_OK. Errors
+ *  as tp_drain; then the pool runs on. Yields. */
 tp_status tp_pool_shutdown(tp_pool *pool);
 
-/** Shuts the pool down and frees the handle and the pool's named channels. NULL is allowed. On TP_E_DEADLOCK the handle
- *  stays valid. Promises of its tasks stay valid until they are released. */
+/** Shuts the pool down and frees the handle and the pool's named channels. NULL is allowed. Nobody else may be using the
+ *  handle, not even in tp_pool_shutdown. On TP_E_DEADLOCK the handle stays valid. Promises of its tasks stay valid until
+ *  they are released. */
 tp_status tp_pool_close(tp_pool *pool);
 
 /** The number of workers; 0 for NULL and after the shutdown. */
