@@ -75,14 +75,14 @@ tp_pool *tp_pool_open_with(const char *where, tp_pool_options options) __attribu
  *  when called by a task that was itself submitted through this handle, TP_E_CANCELLED, TP_E_FORKED. Yields. */
 tp_status tp_drain(tp_pool *pool);
 
-/** Drains, cancels the green threads that tasks made with tp_async and left behind, and stops the workers when they have
- *  ended. The handle stays valid: submitting to it is TP_E_SHUTDOWN. A second call does nothing and returns TP_OK. Errors
- *  as tp_drain; then the pool runs on. Yields. */
+/** Drains, cancels the green threads that tasks made with tp_async and left behind, and stops the workers when they
+ *  have ended. The handle stays valid: submitting to it is TP_E_SHUTDOWN. A second call does nothing and returns
+ *  TP_OK. Errors as tp_drain; then the pool runs on. Yields. */
 tp_status tp_pool_shutdown(tp_pool *pool);
 
-/** Shuts the pool down and frees the handle and the pool's named channels. NULL is allowed. Nobody else may be using the
- *  handle, not even in tp_pool_shutdown. On TP_E_DEADLOCK the handle stays valid. Promises of its tasks stay valid until
- *  they are released. */
+/** Shuts the pool down and frees the handle and the pool's named channels. NULL is allowed. Nobody else may be using
+ *  the handle, not even in tp_pool_shutdown. On TP_E_DEADLOCK the handle stays valid. Promises of its tasks stay
+ *  valid until they are released. */
 tp_status tp_pool_close(tp_pool *pool);
 
 /** The number of workers; 0 for NULL and after the shutdown. */
