@@ -4,7 +4,8 @@
  *
  * A promise resolves exactly once, to a value or to an error. Any number of green threads and OS threads may wait for
  * it at once. Whoever got it from tp_submit, tp_async or tp_promise_retain owns one reference and gives it back with
- * tp_promise_release; a promise whose task is still running may be released, the task runs on.
+ * tp_promise_release; a promise whose task is still running may be released, the task runs on. A reference lasts until
+ * whoever waits by it has returned, also a cancelled task, which runs on for a while.
  *
  * Every function here may be called from any OS thread and any green thread.
  */
