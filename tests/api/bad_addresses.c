@@ -1,20 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Addresses that name no pool: each has its own status and a message, and nothing stays behind. */
 #include "check.h"
-
-#include <dirent.h>
-
-static int thread_count(void)
-{
-    int count = 0;
-    DIR *tasks = opendir("/proc/self/task");
-    if (tasks == NULL)
-        return -1;
-    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;)
-        count += entry->d_name[0] != '.';
-    closedir(tasks);
-    return count;
-}
+#include "threads.h"
 
 static void refuse(const char *where, tp_status wanted)
 {
@@ -114,6 +101,6 @@ int main(int argc, char **argv)
         CHECK_TEST(the_environment_names_the_default), CHECK_TEST(options_out_of_range_are_refused),
     };
     CHECK_RUN(tests, argc, argv);
-    CHECK_INT(thread_count(), threads);
+    CHECK_INT(thread_count_settled(threads), threads);
     return check_result();
 }

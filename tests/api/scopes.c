@@ -3,24 +3,11 @@
  * workers behind, so the threads of the process are counted. */
 #include "check.h"
 #include "test_pool.h"
-
-#include <dirent.h>
+#include "threads.h"
 
 TP_TASK(square, int64_t, (int64_t, x))
 {
     return x * x;
-}
-
-static int thread_count(void)
-{
-    int count = 0;
-    DIR *tasks = opendir("/proc/self/task");
-    if (tasks == NULL)
-        return -1;
-    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;)
-        count += entry->d_name[0] != '.';
-    closedir(tasks);
-    return count;
 }
 
 static int64_t leave(int how)
@@ -51,7 +38,7 @@ static void every_way_out_of_a_block_closes(void)
     const int before = thread_count();
     for (int how = 0; how < 5; how++) {
         CHECK_INT(leave(how), wanted[how]);
-        CHECK_INT(thread_count(), before);
+        CHECK_INT(thread_count_settled(before), before);
     }
 }
 
@@ -99,7 +86,7 @@ static void scopes_nest(void)
 {
     const int before = thread_count();
     CHECK_INT(nested(), 14);
-    CHECK_INT(thread_count(), before);
+    CHECK_INT(thread_count_settled(before), before);
 }
 
 /* Every type of both forms; what is left behind is found by the leak checker of a sanitizer build. */
