@@ -61,10 +61,13 @@ static void the_child_gets_a_clear_error(void)
         CHILD_CHECK(tp_drain(pool) == TP_E_FORKED);
         CHILD_CHECK(tp_pool_shutdown(pool) == TP_E_FORKED);
         CHILD_CHECK(tp_await(p, &v) == TP_E_FORKED);
+        size_t index;
+        CHILD_CHECK(tp_wait_any(&p, 1, TP_FOREVER, &index) == TP_E_FORKED);
+        CHILD_CHECK(tp_wait_all(&p, 1, TP_FOREVER) == TP_E_FORKED);
         const int64_t in[2] = {1, 2};
         int64_t out[2];
         CHILD_CHECK(tp_map(pool, square, in, out, 2) == TP_E_FORKED);
-        CHILD_CHECK(tp_pool_close(pool) == TP_E_FORKED || true); /* must return */
+        CHILD_CHECK(tp_pool_close(pool) == TP_E_FORKED);
         _exit(0);
     }
     wait_for_child(child);

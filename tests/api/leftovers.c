@@ -151,6 +151,62 @@ static void a_serial_worker_runs_what_its_task_drains(void)
     tp_pool_close(pool);
 }
 
+static atomic_bool quick_has_run;
+
+TP_TASK(be_quick, void)
+{
+    atomic_store(&quick_has_run, true);
+}
+
+TP_TASK(hold_until_quick_has_run, void, (tp_channel *, ch))
+{
+    int message;
+    tp_recv(ch, &message);
+    while (!atomic_load(&quick_has_run))
+        ; /* never yields: if the other task is queued here, only another worker can run it */
+}
+
+/* The task's turn is the worker that is woken at the same moment by a message, and held from then on. */
+static void a_task_does_not_wait_behind_one_that_wakes_and_holds_its_worker(void)
+{
+    for (int i = 0; i < CHECK_SCALE(200, 20); i++) {
+        atomic_store(&quick_has_run, false);
+        tp_pool *pool = test_pool_open_with(2, (tp_pool_options){.watchdog_ms = -1});
+        tp_channel *ch = tp_pool_channel(pool, "ch");
+        tp_promise *holder = tp_submit(pool, hold_until_quick_has_run, ch);
+        CHECK_OK(tp_run(pool, square_of_nothing, NULL)); /* the other worker's turn */
+        tp_promise *quick = tp_submit(pool, be_quick);
+        CHECK_OK(tp_send(ch, 1));
+        CHECK_OK(tp_await(quick, NULL));
+        CHECK_OK(tp_await(holder, NULL));
+        tp_promise_release(quick);
+        tp_promise_release(holder);
+        tp_pool_close(pool);
+    }
+}
+
+TP_TASK(wait_for_message, void, (tp_channel *, ch))
+{
+    int message;
+    tp_recv(ch, &message);
+}
+
+/* The time limit of a cancelled task that never ran goes with it: the sanitizers look for what is left. */
+static void a_cancelled_task_leaves_no_time_limit(void)
+{
+    tp_pool *pool = test_pool_open_with(1, (tp_pool_options){.serial_workers = true});
+    tp_channel *ch = tp_pool_channel(pool, "ch");
+    tp_promise *first = tp_submit(pool, wait_for_message, ch);
+    tp_promise *queued = tp_submit_with(pool, tp_task_options(.timeout_ms = 1000000), square_of_nothing);
+    CHECK_OK(tp_cancel(queued));
+    CHECK_STATUS(tp_await(queued, NULL), TP_E_CANCELLED);
+    tp_promise_release(queued);
+    CHECK_OK(tp_send(ch, 1));
+    CHECK_OK(tp_await(first, NULL));
+    tp_promise_release(first);
+    tp_pool_close(pool);
+}
+
 int main(int argc, char **argv)
 {
     tp_init(argc, argv);
@@ -161,6 +217,8 @@ int main(int argc, char **argv)
         CHECK_TEST(waiting_for_oneself_among_others_is_refused),
         CHECK_TEST(a_serial_worker_that_waits_leaves_its_tasks_to_the_others),
         CHECK_TEST(a_serial_worker_runs_what_its_task_drains),
+        CHECK_TEST(a_task_does_not_wait_behind_one_that_wakes_and_holds_its_worker),
+        CHECK_TEST(a_cancelled_task_leaves_no_time_limit),
     };
     CHECK_RUN(tests, argc, argv);
     return check_result();
