@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/** @file
+ * A link: numbered frames between a peer and the coordinator. One end of it; no sockets, no clock of its own.
+ *
+ * ZeroMQ loses what is under way when a connection breaks, and says nothing: frames are numbered, and a gap breaks the
+ * link. Each end keeps at most 2 MiB of bulk under way and sends control before bulk before programs. A link never
+ * recovers: the peer makes a new one (a new socket), says Hello, and both reconcile (docs/protocol.md).
+ */
+#ifndef TP_PROTO_LINK_H
+#define TP_PROTO_LINK_H
+
+#include "wire/frame.h"
+
+#include <stdint.h>
+
+struct tp__link;
+
+enum tp__lane { TP__LANE_CONTROL, TP__LANE_BULK, TP__LANE_PROGRAM, TP__LANES };
+
+enum {
+    TP__LINK_WINDOW_BYTES = 2 << 20, /**< of bulk and programs under way */
+    TP__HEARTBEAT_MS = 300,
+    TP__SILENT_MS = 1000,
+    TP__LOST_MS = 3000
+};
+
+struct tp__link_events {
+    /** Hands a packed frame to the socket. Must not call back. */
+    void (*transmit)(void *context, const uint8_t *bytes, size_t size);
+    /** A frame arrived in order; never a Heartbeat. It is freed after the call. The link may be freed in the call. */
+    void (*received)(void *context, const Taskpool__Frame *frame);
+    /** A gap, a malformed frame, a Reset: nothing more goes either way. Once. */
+    void (*broken)(void *context, const char *reason);
+    void *context;
+};
+
+/** NULL without memory. */
+struct tp__link *tp__link_new(const struct tp__link_events *events, int64_t now_ms);
+void tp__link_free(struct tp__link *link);
+
+/** Queues a frame, whose number is filled in, and sends what the window allows. The frame is packed at once. False
+ *  without memory, or when the link is broken. */
+bool tp__link_send(struct tp__link *link, enum tp__lane lane, Taskpool__Frame *frame);
+/** Bytes that wait in a lane, not those under way: what senders of bulk look at before they send more. */
+size_t tp__link_queued(const struct tp__link *link, enum tp__lane lane);
+
+/** A message came out of the socket. */
+void tp__link_receive(struct tp__link *link, const uint8_t *bytes, size_t size, int64_t now_ms);
+/** Sends a heartbeat or an acknowledgement that is due. Returns when it wants to be called next. */
+int64_t tp__link_tick(struct tp__link *link, int64_t now_ms);
+/** When something was heard last. */
+int64_t tp__link_heard_ms(const struct tp__link *link);
+bool tp__link_is_broken(const struct tp__link *link);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/** @file
+ * The ZeroMQ sockets under links, with CURVE on every one, and the door-keeper (ZAP) of the coordinator.
+ */
+#ifndef TP_PROTO_SOCKET_H
+#define TP_PROTO_SOCKET_H
+
+#include "trust/keys.h"
+
+/** A DEALER that is connected to a coordinator whose key is known. `endpoint` is "tcp://host:port". NULL on failure. */
+void *tp__socket_connect(void *zmq_context, const char *endpoint, const struct tp__key *own,
+                         const struct tp__public_key *coordinator, struct tp__problem *problem);
+
+/** The ROUTER of a coordinator, bound to "tcp://host:port" (port "*": any). The door-keeper must be running. */
+void *tp__socket_bind(void *zmq_context, const char *endpoint, const struct tp__key *own, struct tp__problem *problem);
+/** Where it is bound: "tcp://127.0.0.1:34567". */
+bool tp__socket_endpoint(void *socket, char *text, size_t size);
+
+/** Answers ZeroMQ's questions who may connect (RFC 27), on a thread of its own: CURVE keys of `authorized`, in any role
+ *  but that of a coordinator, get their Ed25519 key in base64 as user id; everybody else is turned away, counted and
+ *  named. */
+struct tp__door;
+typedef void tp__door_refused_fn(const char *address, const char *curve_key_text, void *argument);
+struct tp__door *tp__door_open(void *zmq_context, const struct tp__authorized *authorized,
+                               tp__door_refused_fn *refused, void *argument, struct tp__problem *problem);
+/** Replaces the list, of which the door keeps no copy: `authorized` must stay until the next call or the close. */
+void tp__door_authorize(struct tp__door *door, const struct tp__authorized *authorized);
+void tp__door_close(struct tp__door *door);
+
+/** Receives one message without waiting. On a ROUTER `peer` gets the routing id. `*sender` is the Ed25519 key that the
+ *  door-keeper found (on a DEALER it is not touched). Returns 1; 0 if there is none; -1 if one was malformed (several
+ *  parts, no user id, too large) and dropped. The message's memory is `message`'s: close it with zmq_msg_close. */
+struct tp__peer {
+    uint8_t size;
+    uint8_t id[15];
+};
+int tp__socket_receive(void *socket, struct tp__peer *peer, struct tp__public_key *sender, void *zmq_message);
+/** Sends without waiting. False: the peer is gone, or its pipe full. */
+bool tp__socket_send(void *socket, const struct tp__peer *peer, const uint8_t *bytes, size_t size);
+
+/** Watches a DEALER's connection: a descriptor-like socket to poll. True from tp__watch_disconnected when the
+ *  connection has gone since the last call: a hint to make a new link at once. */
+void *tp__watch_open(void *zmq_context, void *socket);
+bool tp__watch_disconnected(void *watch);
+void tp__watch_close(void *watch);
+
+#endif

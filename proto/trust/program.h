@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/** @file
+ * The name of a program: the Merkle root over the hashes of its 1 MiB chunks.
+ *
+ *     chunk hash = H("taskpool/1 chunk", u32 index, bytes)
+ *     root       = the tree of trust/batch.h over them
+ */
+#ifndef TP_PROTO_PROGRAM_H
+#define TP_PROTO_PROGRAM_H
+
+#include "wire/names.h"
+#include "wire/problem.h"
+
+uint32_t tp__program_chunk_count(uint64_t length);
+struct tp__hash tp__program_chunk_hash(uint32_t index, const void *bytes, size_t size);
+/** The root over `count` chunk hashes, of any count. */
+struct tp__hash tp__program_root(const struct tp__hash *hashes, uint32_t count);
+
+/** Hashes a file that is open for reading: its length, its root, and the hashes of its chunks in memory from malloc. */
+bool tp__program_measure(int descriptor, uint64_t *length, struct tp__hash *root, struct tp__hash **hashes,
+                         struct tp__problem *problem);
+
+#endif

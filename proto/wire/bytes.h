@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/** @file
+ * Reading and writing fixed layouts, little-endian, and a growing buffer.
+ *
+ * A reader that runs out of bytes says so once and gives zeros from then on: check `ok` at the end.
+ */
+#ifndef TP_PROTO_BYTES_H
+#define TP_PROTO_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "layouts are little-endian, and copied as they are");
+
+/** Bytes in memory from malloc. Zero it to begin with. */
+struct tp__buffer {
+    uint8_t *bytes;
+    size_t size;
+    size_t capacity;
+};
+
+/** Makes room for `size` more bytes. False without memory (or past SIZE_MAX / 2): then nothing has changed. */
+bool tp__buffer_reserve(struct tp__buffer *buffer, size_t size) __attribute__((warn_unused_result));
+/** Appends. False without memory. `bytes` may be NULL if `size` is 0. */
+bool tp__buffer_append(struct tp__buffer *buffer, const void *bytes, size_t size) __attribute__((warn_unused_result));
+/** Takes `size` bytes off the front. */
+void tp__buffer_consume(struct tp__buffer *buffer, size_t size);
+void tp__buffer_free(struct tp__buffer *buffer);
+
+/* Writing to memory that is large enough: return the place behind. */
+static inline uint8_t *tp__put_u8(uint8_t *to, uint8_t value)
+{
+    *to = value;
+    return to + 1;
+}
+static inline uint8_t *tp__put_u16(uint8_t *to, uint16_t value)
+{
+    memcpy(to, &value, sizeof value);
+    return to + sizeof value;
+}
+static inline uint8_t *tp__put_u32(uint8_t *to, uint32_t value)
+{
+    memcpy(to, &value, sizeof value);
+    return to + sizeof value;
+}
+static inline uint8_t *tp__put_u64(uint8_t *to, uint64_t value)
+{
+    memcpy(to, &value, sizeof value);
+    return to + sizeof value;
+}
+static inline uint8_t *tp__put_bytes(uint8_t *to, const void *bytes, size_t size)
+{
+    if (size > 0)
+        memcpy(to, bytes, size);
+    return to + size;
+}
+
+struct tp__reader {
+    const uint8_t *at;
+    const uint8_t *end;
+    bool ok;
+};
+
+static inline struct tp__reader tp__reader_of(const void *bytes, size_t size)
+{
+    const uint8_t *start = (const uint8_t *)bytes;
+    return (struct tp__reader){start, start + size, true};
+}
+static inline size_t tp__reader_left(const struct tp__reader *reader)
+{
+    return (size_t)(reader->end - reader->at);
+}
+/** The next `size` bytes, NULL if there are not so many. */
+static inline const uint8_t *tp__get_bytes(struct tp__reader *reader, size_t size)
+{
+    if (!reader->ok || tp__reader_left(reader) < size) {
+        reader->ok = false;
+        return NULL;
+    }
+    const uint8_t *bytes = reader->at;
+    reader->at += size;
+    return bytes;
+}
+#define TP__GET(name, type)                                           \
+    static inline type tp__get_##name(struct tp__reader *reader)      \
+    {                                                                 \
+        type value = 0;                                               \
+        const uint8_t *bytes = tp__get_bytes(reader, sizeof value);   \
+        if (bytes)                                                    \
+            memcpy(&value, bytes, sizeof value);                      \
+        return value;                                                 \
+    }
+TP__GET(u8, uint8_t)
+TP__GET(u16, uint16_t)
+TP__GET(u32, uint32_t)
+TP__GET(u64, uint64_t)
+#undef TP__GET
+
+#endif
