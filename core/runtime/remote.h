@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/** @file
+ * The seam to pools whose workers are elsewhere. The runtime knows nothing of networks: it hands tasks to a *remote*, and
+ * a remote resolves their promises. core/cluster/ provides two: the driver's session with a cluster, and, in a worker
+ * process of a node, the way to the driver for the children and channels of the tasks that run there.
+ *
+ * A remote pool is an executor without workers: it has the tally, the monitor (time limits) and the named channels of any
+ * other pool. Its tasks stay QUEUED until they are resolved; the remote is their queue, and has what
+ * runtime/promise.h says a queue has.
+ */
+#ifndef TP_RUNTIME_REMOTE_H
+#define TP_RUNTIME_REMOTE_H
+
+#include "runtime/promise.h"
+
+struct tp__clause;
+struct tp__executor;
+struct tp__remote;
+
+/** What a remote can do. All may be called from any thread; none may yield but `operate`. */
+struct tp__remote_class {
+    /** Takes over a task that is counted and filled. Its captures stay in its payload, and are dropped by
+     *  tp__remote_resolve or by whoever cancels the task. False with the error stored: then it is not taken. May park the
+     *  caller while the remote is full (TP_E_FULL inside a task). `worker`: -1 or the one that it is pinned to. */
+    bool (*submit)(struct tp__remote *remote, struct tp_promise *task, const tp_task_options *options, int worker);
+    /** The task was cancelled or its time ran out: its promise is resolved. The remote still has its reference and drops
+     *  it when it has found the task. */
+    void (*stopped)(struct tp__remote *remote, struct tp_promise *task);
+    /** The number of workers there are now. */
+    size_t (*size)(struct tp__remote *remote);
+    /** Nothing is unresolved any more: ends the session and its threads. The executor is released by the caller. */
+    void (*close)(struct tp__remote *remote);
+    /** Channels that live elsewhere; NULL if they live here. Does one of `count` operations (`clauses`, of which each has
+     *  channel, kind, size, send and data set) or waits until one can be done; stores which. Parks the green thread; in an
+     *  OS thread that is none, blocks it. `timeout_ms` 0: at once or not at all. The status is the operation's, the
+     *  error is stored, and received data are where they belong and given to the task. */
+    tp_status (*operate)(struct tp__remote *remote, struct tp__clause *clauses, size_t count, int64_t timeout_ms,
+                         size_t *chosen);
+    tp_status (*close_channel)(struct tp__remote *remote, tp_channel *channel);
+    size_t (*channel_size)(struct tp__remote *remote, const tp_channel *channel);
+    /** The channel is named in tp_pool_channel_with: TP_E_ARGUMENT if it exists with another capacity. */
+    tp_status (*open_channel)(struct tp__remote *remote, tp_channel *channel, size_t capacity);
+};
+
+/** Embedded at the beginning of what provides it. */
+struct tp__remote {
+    const struct tp__remote_class *class;
+};
+
+/** Resolves a task of a remote pool to a value (the encoding of closure/codec.h, decoded into the promise; one that
+ *  cannot be decoded rejects it with TP_E_DECODE) or, if `error` is not NULL, to that error, whose reference is taken over.
+ *  Drops the captures and the remote's reference. Does only the latter if the task was resolved meanwhile. */
+void tp__remote_resolve(struct tp_promise *task, const uint8_t *value, size_t size, struct tp__error_record *error);
+
+/** The place in a task that belongs to its remote, from submit to resolve or stopped. */
+static inline void **tp__remote_place(struct tp_promise *task)
+{
+    return (void **)&task->fiber; /* nothing here ever runs it */
+}
+
+/** Opens a pool at "tcp://host:port": set by core/cluster/ when it is linked. NULL with the error stored. The executor
+ *  has no workers, one reference, `remote` and `channels` set. */
+typedef struct tp__executor *tp__remote_opener(const char *host_and_port, const tp_pool_options *options);
+extern tp__remote_opener *tp__remote_open;
+
+/** An executor for a remote pool. NULL on failure (the error is stored). Channels of `channels_elsewhere` are proxies:
+ *  their operations go to remote->class->operate. */
+struct tp__executor *tp__executor_start_remote(struct tp__remote *remote, const tp_pool_options *options,
+                                               bool channels_elsewhere) __attribute__((warn_unused_result));
+
+/* ---- tasks that run here for somebody elsewhere: what a worker process needs ---- */
+
+/** Identity and end of a task that a worker process runs. Lies in the worker's memory until `ended` is called. */
+struct tp__foreign_task {
+    uint64_t sequence;
+    uint32_t dispatch;
+    uint32_t index; /**< of the task in the program's table */
+    /** The task has ended on this thread: its value is in the promise, or `error` says why there is none (borrowed).
+     *  Called once, before the promise resolves, in no task's context; must not yield. Not called for a task that was
+     *  cancelled before it started. */
+    void (*ended)(struct tp__foreign_task *task, struct tp_promise *promise, const struct tp__error_record *error);
+};
+
+/** Makes `foreign` part of a task before it is submitted. False without memory. */
+bool tp__foreign_attach(struct tp_promise *task, struct tp__foreign_task *foreign);
+/** Whose task runs here now (of tp_async inside one: its maker's). NULL outside. */
+struct tp__foreign_task *tp__foreign_current(void);
+
+/** What a thread publishes about itself, in memory that the node's agent sees: proto/wire/worker_memory.h. */
+struct tp__foreign_slot {
+    _Atomic(uint64_t) *task;
+    _Atomic(uint32_t) *dispatch;
+    _Atomic(uint32_t) *index;
+    _Atomic(uint64_t) *started;
+};
+/** Before the first task: worker number i of the executor publishes in slots[i]. */
+void tp__foreign_publish(struct tp__executor *executor, const struct tp__foreign_slot *slots);
+
+/** Pools that tasks of `executor` open with tp_pool_open(NULL) are handles on `children`. */
+void tp__executor_set_children(struct tp__executor *executor, struct tp__executor *children);
+/** tp_worker_index() of worker i is first + i; error origins too. */
+void tp__executor_set_first_worker(struct tp__executor *executor, uint32_t first);
+
+#endif
