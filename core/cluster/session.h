@@ -119,6 +119,7 @@ enum tp__session_state tp__session_state(const struct tp__session *session, stru
 struct tp__session_counts {
     uint64_t unresolved, waiting, queued, placed, memory_bytes;
     size_t nodes, workers;
+    size_t expected_nodes, answered_nodes; /**< Welcome.nodes, and those that have accepted or refused */
     uint64_t dispatches, lost, refused;
 };
 struct tp__session_counts tp__session_count(const struct tp__session *session);

@@ -75,9 +75,13 @@ struct tp__foreign_task {
     uint64_t sequence;
     uint32_t dispatch;
     uint32_t index; /**< of the task in the program's table */
+    /** It starts now, on worker number `worker` of the executor (from 0): before its first instruction. */
+    void (*started)(struct tp__foreign_task *task, int worker);
     /** The task has ended on this thread: its value is in the promise, or `error` says why there is none (borrowed).
-     *  Called once, before the promise resolves, in no task's context; must not yield. Not called for a task that was
-     *  cancelled before it started. */
+     *  Called once for each that started, also when it was cancelled meanwhile (its promise is resolved then), and
+     *  for one that is resolved with tp__promise_resolve without having run; before the promise resolves, in no task's
+     *  context; must not yield. Not called for a task that tp__promise_stop resolved before it started. Nothing of
+     *  `task` is touched after the call. */
     void (*ended)(struct tp__foreign_task *task, struct tp_promise *promise, const struct tp__error_record *error);
 };
 
@@ -91,7 +95,6 @@ struct tp__foreign_slot {
     _Atomic(uint64_t) *task;
     _Atomic(uint32_t) *dispatch;
     _Atomic(uint32_t) *index;
-    _Atomic(uint64_t) *started;
 };
 /** Before the first task: worker number i of the executor publishes in slots[i]. */
 void tp__foreign_publish(struct tp__executor *executor, const struct tp__foreign_slot *slots);
