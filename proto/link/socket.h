@@ -29,7 +29,8 @@ void tp__door_close(struct tp__door *door);
 
 /** Receives one message without waiting. On a ROUTER `peer` gets the routing id. `*sender` is the Ed25519 key that the
  *  door-keeper found (on a DEALER it is not touched). Returns 1; 0 if there is none; -1 if one was malformed (several
- *  parts, no user id, too large) and dropped. The message's memory is `message`'s: close it with zmq_msg_close. */
+ *  parts, no user id, a routing id of the peer's own making, too large) and dropped. `zmq_message` is a zmq_msg_t that
+ *  the call initializes: close it with zmq_msg_close, whatever was returned. */
 struct tp__peer {
     uint8_t size;
     uint8_t id[15];
@@ -39,7 +40,8 @@ int tp__socket_receive(void *socket, struct tp__peer *peer, struct tp__public_ke
 bool tp__socket_send(void *socket, const struct tp__peer *peer, const uint8_t *bytes, size_t size);
 
 /** Watches a DEALER's connection: a descriptor-like socket to poll. True from tp__watch_disconnected when the
- *  connection has gone since the last call: a hint to make a new link at once. */
+ *  connection has gone since the last call: a hint to make a new link at once. Close the watch before its DEALER, which
+ *  it must still ask to stop reporting: libzmq's thread would wait for ever for somebody to take a report. */
 void *tp__watch_open(void *zmq_context, void *socket);
 bool tp__watch_disconnected(void *watch);
 void tp__watch_close(void *watch);
