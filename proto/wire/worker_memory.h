@@ -77,9 +77,9 @@ static inline size_t tp__worker_memory_size(uint32_t threads)
     return sizeof(struct tp__worker_memory) + (size_t)threads * sizeof(struct tp__worker_slot);
 }
 
-static inline _Atomic uint16_t *tp__worker_started_counter(struct tp__worker_memory *memory, uint64_t task)
+static inline uint32_t tp__worker_started_index(uint64_t task)
 {
-    return &memory->started[(task * UINT64_C(0x9e3779b97f4a7c15)) >> 48];
+    return (uint32_t)((task * UINT64_C(0x9e3779b97f4a7c15)) >> 48);
 }
 
 /* For the worker process. Relaxed: the partner reads when the process is dead, or wants a count that is about right. */
@@ -99,13 +99,13 @@ static inline void tp__worker_slot_switch(struct tp__worker_slot *slot, uint64_t
 static inline void tp__worker_task_started(struct tp__worker_memory *memory, struct tp__worker_slot *slot,
                                            uint64_t task)
 {
-    atomic_fetch_add_explicit(tp__worker_started_counter(memory, task), 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&memory->started[tp__worker_started_index(task)], 1, memory_order_relaxed);
     atomic_store_explicit(&slot->started_count, atomic_load_explicit(&slot->started_count, memory_order_relaxed) + 1,
                           memory_order_relaxed);
 }
 static inline void tp__worker_task_ended(struct tp__worker_memory *memory, uint64_t task)
 {
-    atomic_fetch_sub_explicit(tp__worker_started_counter(memory, task), 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&memory->started[tp__worker_started_index(task)], 1, memory_order_relaxed);
 }
 
 _Static_assert(sizeof(struct tp__worker_slot) == 64, "a cache line each");
