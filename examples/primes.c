@@ -3,14 +3,13 @@
  *
  *     primes [LIMIT]        default 100,000,000; at most 10^12
  */
-#include <errno.h>
+#include "support/progress.h"
+#include "support/support.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <taskpool/taskpool.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { SLICE = 1 << 20 };
 
@@ -68,49 +67,25 @@ TP_TASK(count_primes, uint64_t, (uint64_t, first), (uint64_t, limit))
     return count;
 }
 
-static void show_progress(size_t resolved, size_t total, void *argument)
-{
-    (void)argument;
-    if (!isatty(STDERR_FILENO))
-        return;
-    const int width = 40;
-    const int done = (int)(resolved * (size_t)width / total);
-    fprintf(stderr, "\r[%.*s%*s] %zu of %zu slices", done, "########################################", width - done, "",
-            resolved, total);
-    if (resolved == total)
-        fputc('\n', stderr);
-}
-
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
-static int fail(const char *what)
-{
-    fprintf(stderr, "primes: %s: %s\n", what, tp_last_error()->message);
-    return 1;
-}
-
 static int count_all(tp_pool *pool, uint64_t limit)
 {
     const size_t slices = (size_t)((limit + SLICE - 1) / SLICE);
     uint64_t *firsts = calloc(slices, sizeof *firsts);
     uint64_t *counts = calloc(slices, sizeof *counts);
     if (!firsts || !counts) {
-        fprintf(stderr, "primes: no memory for %zu slices\n", slices);
         free(firsts);
         free(counts);
-        return 1;
+        return complain("no memory for %zu slices", slices);
     }
     for (size_t i = 0; i < slices; i++)
         firsts[i] = i * SLICE;
     const size_t workers = tp_pool_size(pool);
+    struct progress progress;
+    progress_begin(&progress, "slices", false);
     const double start = now_s();
-    const tp_status status = tp_map_with(pool, tp_map_options(.progress = show_progress), count_primes, firsts, counts,
-                                         slices, .limit = limit);
+    const tp_status status =
+        tp_map_with(pool, tp_map_options(.progress = progress_of_map, .progress_argument = &progress), count_primes,
+                    firsts, counts, slices, .limit = limit);
     uint64_t sum = 0;
     for (size_t i = 0; i < slices; i++)
         sum += counts[i];
@@ -127,19 +102,14 @@ int main(int argc, char **argv)
 {
     tp_init(argc, argv);
     uint64_t limit = 100000000;
-    if (argc > 1) {
-        char *end;
-        errno = 0;
-        limit = strtoull(argv[1], &end, 10);
-        if (errno || end == argv[1] || *end || argv[1][0] == '-' || limit < 1 || limit > 1000000000000 || argc > 2) {
-            fprintf(stderr, "usage: primes [LIMIT]   with LIMIT from 1 to 10^12\n");
-            return 2;
-        }
+    if (argc > 2 || (argc == 2 && !parse_number(argv[1], 1, 1000000000000, &limit))) {
+        fprintf(stderr, "usage: primes [LIMIT]   with LIMIT from 1 to 10^12\n");
+        return EXIT_USAGE;
     }
-    int result = 1;
+    int result = EXIT_FAILED;
     tp_with (tp_pool, pool, tp_pool_open(NULL))
         result = count_all(pool, limit);
     else
-        result = fail("no pool");
+        result = fail("cannot open a pool");
     return result;
 }
