@@ -70,11 +70,16 @@ struct tp__executor *tp__executor_start_remote(struct tp__remote *remote, const 
 
 /* ---- tasks that run here for somebody elsewhere: what a worker process needs ---- */
 
-/** Identity and end of a task that a worker process runs. Lies in the worker's memory until `ended` is called. */
-struct tp__foreign_task {
-    uint64_t sequence;
+/** Which task of somebody elsewhere it is. */
+struct tp__foreign_identity {
+    uint64_t sequence; /**< never 0 */
     uint32_t dispatch;
     uint32_t index; /**< of the task in the program's table */
+};
+
+/** Identity and end of a task that a worker process runs. Lies in the worker's memory until `ended` is called. */
+struct tp__foreign_task {
+    struct tp__foreign_identity identity;
     /** It starts now, on worker number `worker` of the executor (from 0): before its first instruction. */
     void (*started)(struct tp__foreign_task *task, int worker);
     /** The task has ended on this thread: its value is in the promise, or `error` says why there is none (borrowed).
@@ -87,8 +92,9 @@ struct tp__foreign_task {
 
 /** Makes `foreign` part of a task before it is submitted. False without memory. */
 bool tp__foreign_attach(struct tp_promise *task, struct tp__foreign_task *foreign);
-/** Whose task runs here now (of tp_async inside one: its maker's). NULL outside. */
-struct tp__foreign_task *tp__foreign_current(void);
+/** Which task runs here now; of tp_async inside one: its maker's, copied, since the maker may have ended. Sequence 0
+ *  where there is none. */
+struct tp__foreign_identity tp__foreign_current(void);
 
 /** What a thread publishes about itself, in memory that the node's agent sees: proto/wire/worker_memory.h. */
 struct tp__foreign_slot {
