@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/** @file
+ * The driver's shell: one thread that runs the session's state machine over a ZeroMQ socket, and what other threads give
+ * it. The remote of a pool at "tcp://host:port".
+ */
+#ifndef TP_CLUSTER_DRIVER_H
+#define TP_CLUSTER_DRIVER_H
+
+#include "cluster/image.h"
+#include "cluster/inbox.h"
+#include "cluster/operations.h"
+#include "cluster/session.h"
+#include "runtime/executor.h"
+#include "runtime/remote.h"
+#include "runtime/wait_list.h"
+#include "trust/keys.h"
+
+#include <pthread.h>
+
+struct tp__driver {
+    struct tp__remote remote;
+    struct tp__executor *executor;
+
+    /* Who it is and whom it believes: never changed after the open. */
+    char endpoint[300];
+    struct tp__key key;
+    struct tp__public_key coordinator;
+    struct tp__authorized *authorized;
+    const struct tp__image *image;
+
+    struct tp__inbox inbox;
+    pthread_t thread;
+    atomic_size_t workers;
+    atomic_bool is_closing;
+
+    /* Of the thread alone. */
+    struct tp__session *session;
+    void *zmq;
+    void *socket; /* NULL while there is none */
+    void *watch;
+    uint8_t *chunk; /* the last one that was read */
+    struct tp__operations operations;
+
+    /* The one who opens the pool waits for this. */
+    pthread_mutex_t open_lock;
+    pthread_cond_t open_changed;
+    enum tp__session_state state;
+    bool is_answered; /* every node that was there has accepted or refused */
+    struct tp__problem problem;
+
+    /* Those who submit more than there is room for. */
+    atomic_bool is_crowded;
+    tp__spinlock submitters_lock;
+    struct tp__wait_list submitters;
+};
+
+/** What other threads put into the inbox. */
+enum tp__driver_entry_type { TP__ENTRY_SUBMIT = 1, TP__ENTRY_CANCEL, TP__ENTRY_OPERATION_DONE };
+
+struct tp__driver_entry {
+    uint32_t type;
+    uint32_t task; /* SUBMIT: index in the program's table; then flags, worker, ... and `length` bytes of payload */
+    uint32_t flags;
+    int32_t worker;
+    uint32_t stack_kib;
+    uint32_t max_attempts;
+    uint64_t length;
+    void *object; /* the promise, or the operation */
+};
+
+/** Reads key and authorized_keys of the user, and chooses the coordinator's key. Errors are stored. */
+tp_status tp__driver_read_keys(struct tp__driver *driver, const char *host_and_port);
+
+static inline int64_t tp__now_ms(void)
+{
+    return tp__now_ns() / 1000000;
+}
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* What a worker process writes down when it dies, for the agent to read: only stores and system calls here.
+ *
+ * The runtime's own handler (runtime/overflow.c) is installed after these and hands faults on to them. */
+#include "cluster/worker.h"
+#include "runtime/loop.h"
+#include "runtime/stack.h"
+
+#include <execinfo.h>
+#include <link.h>
+#include <signal.h>
+#include <stdlib.h>
+
+static struct tp__worker_memory *watched;
+
+/* True for the first thread that dies. */
+static bool begin_record(struct tp__worker_crash *crash)
+{
+    uint32_t none = TP__CRASH_NONE;
+    return atomic_compare_exchange_strong_explicit(&crash->state, &none, TP__CRASH_BEING_WRITTEN, memory_order_acq_rel,
+                                                   memory_order_relaxed);
+}
+
+static uint32_t slot_of_thread(void)
+{
+    const struct tp__loop *loop = tp__loop_of_thread;
+    return loop && loop->worker && loop->worker->executor == tp__worker_process.executor
+               ? (uint32_t)loop->worker->index + 1
+               : 0;
+}
+
+static void write_frames(struct tp__worker_crash *crash)
+{
+    void *frames[TP__WORKER_FRAMES_LIMIT];
+    const int count = backtrace(frames, TP__WORKER_FRAMES_LIMIT);
+    for (int i = 0; i < count; i++)
+        crash->frames[i] = (uint64_t)(uintptr_t)frames[i];
+    crash->frame_count = count > 0 ? (uint32_t)count : 0;
+}
+
+static void on_crash(int signal_number, siginfo_t *info, void *machine)
+{
+    (void)machine;
+    struct tp__worker_crash *crash = &watched->crash;
+    if (begin_record(crash)) {
+        const struct tp__loop *loop = tp__loop_of_thread;
+        const bool is_fault = signal_number == SIGSEGV || signal_number == SIGBUS;
+        crash->signal = signal_number;
+        crash->fault_address = is_fault ? (uint64_t)(uintptr_t)info->si_addr : 0;
+        crash->thread = slot_of_thread();
+        if (is_fault && loop && loop->current && tp__stack_guard_contains(loop->current, info->si_addr))
+            crash->overflow_kib = (uint32_t)(loop->current->stack_bytes >> 10);
+        else
+            write_frames(crash);
+        atomic_store_explicit(&crash->state, TP__CRASH_COMPLETE, memory_order_release);
+    }
+    signal(signal_number, SIG_DFL);
+    if (!(signal_number == SIGSEGV || signal_number == SIGBUS || signal_number == SIGFPE || signal_number == SIGILL))
+        raise(signal_number);
+    /* A fault happens again when this returns, and ends the process. */
+}
+
+/* A task called exit. */
+static void on_exit_called(int status, void *argument)
+{
+    (void)argument;
+    struct tp__worker_crash *crash = &watched->crash;
+    if (!begin_record(crash))
+        return;
+    crash->exit_called = 1;
+    crash->exit_status = status;
+    crash->thread = slot_of_thread();
+    write_frames(crash);
+    atomic_store_explicit(&crash->state, TP__CRASH_COMPLETE, memory_order_release);
+    _exit(status); /* no destructors while other tasks run */
+}
+
+/* The first module is the program. */
+static int store_load_base(struct dl_phdr_info *module, size_t size, void *data)
+{
+    (void)size, (void)data;
+    atomic_store_explicit(&watched->load_base, module->dlpi_addr, memory_order_relaxed);
+    return 1;
+}
+
+void tp__worker_watch_crashes(struct tp__worker_memory *memory)
+{
+    watched = memory;
+    (void)dl_iterate_phdr(store_load_base, NULL);
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGXCPU, SIGXFSZ};
+    struct sigaction action = {.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        (void)sigaction(signals[i], &action, NULL);
+    (void)on_exit(on_exit_called, NULL);
+}

@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A cluster of real processes on loopback, for tests: a coordinator and nodes, with keys of their own.
+
+As a program: cluster.py --programs DIR [--nodes N] [--workers N] -- COMMAND ARGS...
+starts one, runs the command on it (TASKPOOL_TEST_POOL and TASKPOOL name its address), ends it, and returns the command's
+status; 1 if one of the cluster's own processes failed.
+"""
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+PATIENCE = float(os.environ.get("TASKPOOL_TEST_PATIENCE", "1"))
+
+
+class Daemon:
+    """One process of the cluster. Its output goes to a file, which is shown when something fails."""
+
+    def __init__(self, cluster, name, command):
+        self.cluster, self.name, self.command = cluster, name, command
+        self.log_path = os.path.join(cluster.folder, name + ".log")
+        self.process = None
+        self.ready_line = ""
+
+    def start(self, wait=True):
+        reader, writer = os.pipe()
+        log = open(self.log_path, "ab")
+        self.process = subprocess.Popen(self.command + [f"--ready-fd={writer}"], stdout=log, stderr=log,
+                                        stdin=subprocess.DEVNULL, pass_fds=[writer], env=self.cluster.daemon_env)
+        log.close()
+        os.close(writer)
+        self.ready_reader = reader
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self):
+        """A daemon says when it is ready; one that ends instead closes the pipe."""
+        with os.fdopen(self.ready_reader) as lines:
+            self.ready_line = lines.readline().strip()
+        if not self.ready_line.startswith("ready"):
+            raise RuntimeError(f"{self.name} did not become ready:\n{self.log()}")
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def pause(self):
+        self.signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.signal(signal.SIGCONT)
+
+    def stop(self):
+        """SIGTERM, and its exit status."""
+        if self.process is None or self.process.poll() is not None:
+            return 0 if self.process is None else self.process.returncode
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        try:
+            return self.process.wait(30 * PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise RuntimeError(f"{self.name} did not end after SIGTERM:\n{self.log()}")
+
+    def log(self):
+        with open(self.log_path, errors="replace") as lines:
+            return lines.read()
+
+
+class Cluster:
+    def __init__(self, programs, nodes=3, workers=2, node_options=(), coordinator_options=(), keep=False):
+        self.programs = programs
+        self.node_options, self.coordinator_options, self.workers = list(node_options), list(coordinator_options), workers
+        self.folder = tempfile.mkdtemp(prefix="taskpool-test-")
+        self.keep = keep
+        self.nodes = {}
+        self.coordinator = None
+        self.endpoint = None
+        self.daemon_env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": self.folder}
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"):
+            if name in os.environ:
+                self.daemon_env[name] = os.environ[name]
+        for role, name in [("coordinator", "coordinator"), ("driver", "driver"), ("admin", "admin")]:
+            self.make_key(role, name)
+        for i in range(nodes):
+            self.make_key("node", f"node{i}")
+        self.start_coordinator()
+        for i in range(nodes):
+            self.start_node(i, wait=False)
+        for node in self.nodes.values():
+            node.wait_ready()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        problems = []
+        try:
+            for daemon in list(self.nodes.values()) + [self.coordinator]:
+                try:
+                    status = daemon.stop()
+                except RuntimeError as problem:
+                    problems.append(str(problem))
+                    continue
+                if status not in (0, -signal.SIGKILL):
+                    problems.append(f"{daemon.name} ended with {status}:\n{daemon.log()}")
+        finally:
+            if problems or error:
+                self.show_logs()
+            if not self.keep:
+                shutil.rmtree(self.folder, ignore_errors=True)
+        if problems and error is None:
+            raise RuntimeError("\n".join(problems))
+
+    def show_logs(self):
+        for daemon in [self.coordinator] + list(self.nodes.values()):
+            if daemon:
+                print(f"---- {daemon.name}\n{daemon.log()[-6000:]}", file=sys.stderr)
+
+    def path(self, *names):
+        return os.path.join(self.folder, *names)
+
+    def program(self, name):
+        return os.path.join(self.programs, name)
+
+    @property
+    def authorized_keys(self):
+        return self.path("authorized_keys")
+
+    def make_key(self, role, name, authorize=True):
+        key = self.path(name + ".key")
+        line = subprocess.run([self.program("taskpool"), "keygen", "--name", name, key], check=True, text=True,
+                              capture_output=True).stdout.strip()
+        if authorize:
+            with open(self.authorized_keys, "a") as lines:
+                lines.write(f"{role} {line}\n")
+            os.chmod(self.authorized_keys, 0o644)
+        return key
+
+    def start_coordinator(self):
+        """Also again, after it was killed: at the same address."""
+        listen = self.endpoint or "tcp://127.0.0.1:*"
+        self.coordinator = Daemon(self, "coordinator",
+                                  [self.program("taskpool-coordinator"), f"--listen={listen}", "--name=coordinator",
+                                   f"--key={self.path('coordinator.key')}", f"--authorized-keys={self.authorized_keys}"]
+                                  + self.coordinator_options).start()
+        self.endpoint = self.coordinator.ready_line.split()[1]
+
+    def start_node(self, index, wait=True, options=()):
+        name = f"node{index}"
+        self.nodes[index] = Daemon(self, name,
+                                   [self.program("taskpool-node"), f"--coordinator={self.endpoint}", f"--name={name}",
+                                    f"--key={self.path(name + '.key')}", f"--authorized-keys={self.authorized_keys}",
+                                    f"--workers={self.workers}", f"--cache={self.path(name + '-cache')}"]
+                                   + ([] if os.geteuid() == 0 else ["--same-user"]) + self.node_options
+                                   + list(options)).start(wait)
+        return self.nodes[index]
+
+    def driver_env(self, key="driver"):
+        env = dict(os.environ)
+        env.update(TASKPOOL=self.endpoint, TASKPOOL_TEST_POOL=self.endpoint, TASKPOOL_KEY=self.path(key + ".key"),
+                   TASKPOOL_AUTHORIZED_KEYS=self.authorized_keys)
+        return env
+
+    def run(self, command, **more):
+        return subprocess.run(command, env=self.driver_env(), **more)
+
+    def start(self, command, **more):
+        return subprocess.Popen(command, env=self.driver_env(), **more)
+
+    def tool(self, *arguments):
+        """taskpool ARGUMENTS as an operator; returns its standard output."""
+        return subprocess.run([self.program("taskpool"), *arguments], env=self.driver_env("admin"), check=True, text=True,
+                              capture_output=True).stdout
+
+
+def until(condition, what, seconds=20.0):
+    """Waits until the condition holds: it is looked at again and again, nothing is assumed about how long it takes."""
+    deadline = time.monotonic() + seconds * PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"did not happen: {what}")
+        time.sleep(0.01)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--programs", required=True, help="folder of taskpool, taskpool-coordinator, taskpool-node")
+    parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--keep", action="store_true", help="leave keys and logs behind")
+    parser.add_argument("--node-option", action="append", default=[])
+    parser.add_argument("command", nargs="+")
+    arguments = parser.parse_args()
+    with Cluster(arguments.programs, arguments.nodes, arguments.workers, arguments.node_option,
+                 keep=arguments.keep) as cluster:
+        status = cluster.run(arguments.command).returncode
+        if status:
+            cluster.show_logs()
+    return status if status >= 0 else 128 - status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
