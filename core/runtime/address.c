@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "runtime/executor.h"
+#include "runtime/remote.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -38,7 +39,7 @@ static tp_status parse_local(const char *source, const char *where, const char *
     return TP_OK;
 }
 
-static tp_status parse_tcp(const char *source, const char *where, const char *host)
+static tp_status parse_tcp(const char *source, const char *where, const char *host, struct tp__address *address)
 {
     const char *colon = strrchr(host, ':');
     if (!colon || colon == host)
@@ -47,24 +48,34 @@ static tp_status parse_tcp(const char *source, const char *where, const char *ho
     if (digits == 0 || digits > 5 || strspn(colon + 1, "0123456789") != digits ||
         strtoul(colon + 1, NULL, 10) > 65535 || strtoul(colon + 1, NULL, 10) == 0)
         return tp__fail(TP_E_ADDRESS, "%s\"%.100s\": the port is 1 to 65535; " ADDRESS_FORMS, source, where);
-    return tp__fail(TP_E_UNSUPPORTED, "%s\"%.100s\": this libtaskpool was built without the cluster; open \"local\"",
-                    source, where);
+    if (!tp__remote_open)
+        return tp__fail(TP_E_UNSUPPORTED,
+                        "%s\"%.100s\": this libtaskpool was built without the cluster; open \"local\"", source, where);
+    if (tp__process_is_worker())
+        return tp__fail(
+            TP_E_UNSUPPORTED,
+            "%s\"%.100s\": a task on a cluster cannot open another one; tp_pool_open(NULL) is its own pool, "
+            "\"local\" this machine",
+            source, where);
+    address->host_and_port = host;
+    return TP_OK;
 }
 
-tp_status tp__address_parse(const char *where, size_t *worker_count)
+tp_status tp__address_parse(const char *where, struct tp__address *address)
 {
+    *address = (struct tp__address){0};
     const char *source = "";
     if (!where && (where = getenv("TASKPOOL")))
         source = "TASKPOOL="; /* for the messages: where the address came from */
     if (!where)
         where = "local";
     if (strcmp(where, "local") == 0) {
-        *worker_count = usable_processors();
+        address->worker_count = usable_processors();
         return TP_OK;
     }
     if (strncmp(where, "local:", 6) == 0)
-        return parse_local(source, where, where + 6, worker_count);
+        return parse_local(source, where, where + 6, &address->worker_count);
     if (strncmp(where, "tcp://", 6) == 0)
-        return parse_tcp(source, where, where + 6);
+        return parse_tcp(source, where, where + 6, address);
     return tp__fail(TP_E_ADDRESS, "%s\"%.100s\" is not the address of a pool; " ADDRESS_FORMS, source, where);
 }

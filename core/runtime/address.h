@@ -8,8 +8,13 @@
 #include <stddef.h>
 #include <taskpool/status.h>
 
-/** Parses "local", "local:N" or "tcp://host:port"; NULL: $TASKPOOL, and "local" without it. Stores the number of
- *  workers. TP_E_ADDRESS, TP_E_LIMIT, TP_E_UNSUPPORTED with what is wrong and what to write instead. */
-tp_status tp__address_parse(const char *where, size_t *worker_count);
+struct tp__address {
+    size_t worker_count;       /**< of a local pool */
+    const char *host_and_port; /**< of a cluster's coordinator, NULL for a local pool; part of what was parsed */
+};
+
+/** Parses "local", "local:N" or "tcp://host:port"; NULL: $TASKPOOL, and "local" without it. TP_E_ADDRESS, TP_E_LIMIT,
+ *  TP_E_UNSUPPORTED with what is wrong and what to write instead. */
+tp_status tp__address_parse(const char *where, struct tp__address *address);
 
 #endif

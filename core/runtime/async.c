@@ -2,6 +2,7 @@
 /* tp_async: green threads on the current OS thread; and async pools, the target of tp_parallel_async. */
 #include "base/alloc.h"
 #include "closure/payload.h"
+#include "runtime/foreign.h"
 #include "runtime/loop.h"
 #include "runtime/overflow.h"
 
@@ -19,17 +20,17 @@ static tp_status fill(struct tp_promise *task, const void *captures)
     return TP_OK;
 }
 
-/* The new green thread starts with its maker's target. */
-static tp_status inherit_target(struct tp_promise *task)
+/* The new green thread starts with its maker's target, and is part of the foreign task that its maker is part of. */
+static tp_status inherit(struct tp_promise *task)
 {
     tp_pool *target = tp_get_async_pool();
-    if (!target)
-        return TP_OK;
-    task->extra = tp__alloc_zeroed(1, sizeof *task->extra);
-    if (!task->extra)
-        return tp__fail_nomem("a green thread");
-    task->extra->async_target = target;
-    return TP_OK;
+    if (target) {
+        struct tp__task_extra *extra = tp__promise_extra(task);
+        if (!extra)
+            return tp__fail_nomem("a green thread");
+        extra->async_target = target;
+    }
+    return tp__foreign_inherit(task) ? TP_OK : tp__fail_nomem("a green thread");
 }
 
 tp_promise *tp__async(const tp_task_definition *definition, const void *captures)
@@ -52,7 +53,7 @@ tp_promise *tp__async(const tp_task_definition *definition, const void *captures
         tp__promise_discard(task, false);
         return NULL;
     }
-    if (inherit_target(task) != TP_OK) {
+    if (inherit(task) != TP_OK) {
         tp__promise_discard(task, true);
         return NULL;
     }

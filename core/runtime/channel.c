@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "runtime/clause.h"
+#include "runtime/proxy.h"
 
 #include <inttypes.h>
 #include <sched.h>
@@ -37,6 +38,8 @@ tp_status tp_channel_close(tp_channel *channel)
 {
     if (!channel)
         return tp__fail(TP_E_ARGUMENT, "tp_channel_close: the channel is NULL");
+    if (channel->elsewhere)
+        return tp__proxy_close(channel);
     while (tp__clauses_close(channel, WAKES_A_LOCK))
         continue;
     return TP_OK;
@@ -96,9 +99,11 @@ void tp__channel_unref(tp_channel *channel)
     tp__free(channel);
 }
 
-void tp__channel_clear(tp_channel *channel)
+void tp__channel_give_up(tp_channel *channel)
 {
+    atomic_store_explicit(&channel->remote, NULL, memory_order_release);
     tp__channel_lock(channel);
+    channel->given_up = true;
     struct tp__message_queue queue = channel->queue;
     memset(&channel->queue, 0, sizeof channel->queue);
     tp__spinlock_unlock(&channel->lock);
@@ -107,7 +112,9 @@ void tp__channel_clear(tp_channel *channel)
 
 size_t tp_channel_size(const tp_channel *channel)
 {
-    return channel ? tp__message_queue_count(&channel->queue) : 0;
+    if (!channel)
+        return 0;
+    return tp__unlikely(channel->elsewhere) ? tp__proxy_size(channel) : tp__message_queue_count(&channel->queue);
 }
 
 const char *tp_channel_name(const tp_channel *channel)

@@ -5,10 +5,12 @@
 #include "base/error.h"
 #include "base/spinlock.h"
 #include "runtime/channel.h"
+#include "runtime/proxy.h"
 
 enum { BUCKETS_FIRST = 16 };
 
 struct tp__channels {
+    struct tp__remote *remote; /* where they are, NULL if here */
     tp__spinlock lock;
     size_t count;
     size_t bucket_count; /* a power of 2 */
@@ -24,10 +26,11 @@ static size_t hash_of(const char *name, size_t length)
     return (size_t)(hash ^ (hash >> 32));
 }
 
-struct tp__channels *tp__channels_new(void)
+struct tp__channels *tp__channels_new(struct tp__remote *remote)
 {
     struct tp__channels *channels = tp__alloc_zeroed(1, sizeof *channels);
     if (channels) {
+        channels->remote = remote;
         channels->bucket_count = BUCKETS_FIRST;
         channels->buckets = tp__alloc_zeroed(BUCKETS_FIRST, sizeof(tp_channel *));
     }
@@ -102,6 +105,8 @@ static tp_channel *get(struct tp__channels *channels, const char *name, size_t l
     if (!made)
         return NULL;
     made->name_hash = hash;
+    if (channels->remote)
+        tp__proxy_init(made, channels->remote);
     make_room(channels);
     tp__spinlock_lock(&channels->lock);
     channel = find(channels, hash, name, length);
@@ -132,6 +137,8 @@ tp_channel *tp__channels_get_with(struct tp__channels *channels, const char *nam
         return NULL;
     }
     tp_channel *channel = get(channels, name, strlen(name), capacity);
+    if (channel && channel->elsewhere)
+        return tp__proxy_open(channel, capacity) == TP_OK ? channel : NULL;
     if (channel && channel->capacity != capacity) {
         tp__fail(TP_E_ARGUMENT, "tp_pool_channel_with: channel \"%s\" exists with a capacity of %zu, not %zu", name,
                  (size_t)channel->capacity, capacity);
@@ -150,10 +157,11 @@ tp_channel *tp__channels_resolve(struct tp__channels *channels, const char *name
     return channel ? tp__channel_retain(channel) : NULL;
 }
 
-static void close_and_clear(tp_channel *channel)
+static void close_and_give_up(tp_channel *channel)
 {
-    tp_channel_close(channel);
-    tp__channel_clear(channel);
+    if (!channel->elsewhere)
+        tp_channel_close(channel);
+    tp__channel_give_up(channel);
 }
 
 static void for_each(const struct tp__channels *channels, void (*function)(tp_channel *channel))
@@ -174,7 +182,7 @@ void tp__channels_free(struct tp__channels *channels)
         return;
     /* All are emptied before the first is given up: messages may hold channels of this pool, even the one they lie
      * in. */
-    for_each(channels, close_and_clear);
+    for_each(channels, close_and_give_up);
     for_each(channels, tp__channel_unref);
     tp__free(channels->buckets);
     tp__free(channels);

@@ -11,8 +11,10 @@
 
 enum { TP__CHANNEL_NAME_LIMIT = 255 };
 
-/** NULL on TP_E_NOMEM. */
-struct tp__channels *tp__channels_new(void);
+struct tp__remote;
+
+/** NULL on TP_E_NOMEM. With a remote, each channel is a proxy of one that is there (see proxy.h). */
+struct tp__channels *tp__channels_new(struct tp__remote *remote);
 
 /** The channel of that name, which stays owned by `channels`. NULL with the error set: TP_E_ARGUMENT (no name, or too
  *  long a one), TP_E_NOMEM. */
@@ -20,8 +22,8 @@ tp_channel *tp__channels_get(struct tp__channels *channels, const char *name);
 /** The same with a capacity for a new channel; TP_E_ARGUMENT if it exists with another one, TP_E_LIMIT. */
 tp_channel *tp__channels_get_with(struct tp__channels *channels, const char *name, size_t capacity);
 
-/** Closes and empties all channels, which wakes everyone who waits, and gives them up. Nobody may use `channels` any
- *  more. NULL is allowed. */
+/** Closes and empties all channels, which wakes everyone who waits, and gives them up; of proxies, only the latter.
+ *  Nobody may use `channels` any more. NULL is allowed. */
 void tp__channels_free(struct tp__channels *channels);
 
 #endif

@@ -5,8 +5,10 @@
 #include "base/barrier.h"
 #include "base/error.h"
 #include "base/thread.h"
+#include "runtime/channels.h"
 #include "runtime/monitor.h"
 #include "runtime/overflow.h"
+#include "runtime/remote.h"
 #include "runtime/tally.h"
 
 #include <errno.h>
@@ -397,6 +399,9 @@ static void free_executor(struct tp__executor *executor)
         tp__injector_fini(&executor->workers[i].injector);
     tp__monitor_free(executor->monitor);
     tp__tally_release(executor->tally);
+    tp__channels_free(executor->channels);
+    if (executor->remote && executor->remote->class->free)
+        executor->remote->class->free(executor->remote);
     tp__free(executor->workers);
     tp__free(executor);
 }
@@ -440,6 +445,7 @@ struct tp__executor *tp__executor_start(size_t worker_count, const tp_pool_optio
     for (size_t i = 0; i < worker_count; i++) {
         workers[i].executor = executor;
         workers[i].index = (int)i;
+        workers[i].number = (int)i;
         workers[i].loop.is_serial = options->serial_workers;
         workers[i].random = (uint32_t)i * 2654435761U + 1;
     }
@@ -452,10 +458,33 @@ struct tp__executor *tp__executor_start(size_t worker_count, const tp_pool_optio
     return executor;
 }
 
+struct tp__executor *tp__executor_start_remote(struct tp__remote *remote, const tp_pool_options *options,
+                                               bool channels_elsewhere)
+{
+    struct tp__executor *executor = tp__alloc_aligned(_Alignof(struct tp__executor), sizeof *executor);
+    if (!executor) {
+        tp__fail_nomem("a pool");
+        return NULL;
+    }
+    memset(executor, 0, sizeof *executor);
+    executor->strict = options->placement == TP_ROUND_ROBIN_STRICT;
+    atomic_init(&executor->references, 1);
+    executor->channels = tp__channels_new(channels_elsewhere ? remote : NULL);
+    if (!executor->channels || !start_threads(executor, options)) {
+        free_executor(executor);
+        return NULL;
+    }
+    executor->remote = remote;
+    enlist(executor);
+    return executor;
+}
+
 void tp__executor_stop(struct tp__executor *executor)
 {
     tp__monitor_stop(executor->monitor); /* before the fibers go, which it looks at */
     stop_workers(executor, executor->worker_count);
+    if (executor->remote)
+        executor->remote->class->close(executor->remote);
     delist(executor);
 }
 
@@ -474,5 +503,5 @@ void tp__executor_release(struct tp__executor *executor)
 int tp_worker_index(void)
 {
     const struct tp__loop *loop = tp__loop_of_thread;
-    return loop && loop->worker ? loop->worker->index : -1;
+    return loop && loop->worker ? loop->worker->number : -1;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * The workers of one local pool: OS threads with an event loop each, and the queues of tasks that have not started.
+ * The workers of one local pool: OS threads with an event loop each, and the queues of tasks that have not started. Or
+ * none, for a pool whose workers are elsewhere: runtime/remote.h.
  *
  * A task submitted from outside goes to the workers in turn; one submitted by a task goes to its own worker, whence an
  * idle worker takes the oldest. A worker that runs out of tasks takes from the others, spins for some microseconds, and
@@ -10,6 +11,7 @@
 #define TP_RUNTIME_EXECUTOR_H
 
 #include "runtime/deque.h"
+#include "runtime/foreign.h"
 #include "runtime/loop.h"
 
 #include <pthread.h>
@@ -20,6 +22,7 @@ enum { TP__WORKERS_LIMIT = 4096 };
 
 struct tp__channels;
 struct tp__monitor;
+struct tp__remote;
 struct tp__tally;
 
 struct tp__worker {
@@ -27,23 +30,27 @@ struct tp__worker {
     struct tp__deque deque;       /* tasks of tasks, and a batch from the injector */
     struct tp__injector injector; /* tasks from outside, and what the deque had no room for */
     struct tp__executor *executor;
-    int index;
+    int index;       /* in this executor */
+    int number;      /* what tp_worker_index() says; the same, but in a cluster */
     uint32_t random; /* state of the choice of whom to take from */
     unsigned tick;   /* counts tasks taken from the deque */
     pthread_t thread;
+    struct tp__foreign_slot slot; /* what loop.published points to, where it does */
 };
 
 struct tp__executor {
     size_t worker_count;
     struct tp__worker *workers;
-    bool strict;             /* TP_ROUND_ROBIN_STRICT */
-    struct tp__tally *tally; /* of all its tasks; owned */
+    bool strict;               /* TP_ROUND_ROBIN_STRICT */
+    struct tp__remote *remote; /* who has the workers, if they are elsewhere: then there are none here */
+    struct tp__tally *tally;   /* of all its tasks; owned */
     struct tp__monitor *monitor;
     struct tp__channels *channels;              /* the named channels; owned by the handle that started the executor */
     atomic_uint references;                     /* handles */
     atomic_bool stopped;                        /* no task is accepted any more, and workers end when theirs have */
     atomic_bool forked;                         /* this is the child of a fork, which has no workers */
     struct tp__executor *next, **link;          /* in the list of all, for fork */
+    struct tp__executor *children;              /* where its tasks' own pools are, if not here; not owned */
     _Alignas(TP__CACHE_PAIR) atomic_uint robin; /* the next worker for a task from outside */
     _Alignas(TP__CACHE_PAIR) atomic_int sleeping; /* workers that sleep */
     atomic_int searching;                         /* workers that look for a task */
@@ -55,6 +62,9 @@ struct tp__executor *tp__executor_start(size_t worker_count, const tp_pool_optio
 
 /** Ends the workers; each runs what it has to the end first. Once, by the handle that started it. */
 void tp__executor_stop(struct tp__executor *executor);
+
+/** The number of workers, wherever they are. */
+size_t tp__executor_size(const struct tp__executor *executor);
 
 struct tp__executor *tp__executor_retain(struct tp__executor *executor);
 /** The last reference frees it; it must have been stopped. */

@@ -9,6 +9,7 @@
 #include "closure/payload.h"
 #include "runtime/executor.h"
 #include "runtime/fiber_switch.h"
+#include "runtime/foreign.h"
 #include "runtime/loop.h"
 #include "runtime/machine.h"
 #include "runtime/overflow.h"
@@ -31,6 +32,8 @@ static void make_current(struct tp__loop *loop, struct tp__fiber *fiber)
     atomic_store_explicit(&loop->watched_fiber, fiber, memory_order_relaxed);
     next_turn(loop);
     tp__context_of_task = fiber->stack_base ? &fiber->context : NULL;
+    if (tp__unlikely(loop->publishes))
+        tp__foreign_show(loop, fiber->task);
 }
 
 void tp__fiber_switch(struct tp__fiber *from, struct tp__fiber *to)
@@ -105,8 +108,13 @@ static void run_task(struct tp__fiber *fiber)
     atomic_store_explicit(&fiber->watched.definition, task->definition, memory_order_relaxed);
     atomic_store_explicit(&fiber->watched.start_turn, next_turn(fiber->loop), memory_order_relaxed);
     fiber->context.id = ++fiber->loop->last_task_id;
-    if (tp__unlikely(task->extra != NULL))
+    if (tp__unlikely(fiber->loop->publishes))
+        tp__foreign_show(fiber->loop, task);
+    if (tp__unlikely(task->extra != NULL)) {
         fiber->context.async_target = task->extra->async_target;
+        if (task->extra->foreign_part == TP__FOREIGN_TASK)
+            tp__foreign_start(fiber->loop, task);
+    }
     task->definition->call(task->payload, tp__promise_result(task));
 }
 

@@ -12,11 +12,18 @@ bool tp__init_was_called(void)
     return atomic_load_explicit(&was_called, memory_order_relaxed);
 }
 
-void tp_init(int argc, char **argv)
+void tp__init_done(void)
 {
-    (void)argc, (void)argv;
     /* The first backtrace loads a library, which needs memory: better now than when a task fails for want of it. */
     void *frame;
     (void)backtrace(&frame, 1);
     atomic_store_explicit(&was_called, true, memory_order_relaxed);
 }
+
+#ifndef TP_CLUSTER
+void tp_init(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    tp__init_done();
+}
+#endif

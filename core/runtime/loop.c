@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 enum {
+    LOOPS_LIMIT = TP__NO_LOOP - 1,
     TICKS_BETWEEN_POLLS = 64,  /* things picked to run between two looks at clock and descriptors */
     TICKS_BETWEEN_TASKS = 8,   /* a new task is picked this often although fibers are ready */
     SPIN_NS = 15 * 1000,       /* how long an OS thread looks for work before it sleeps */
@@ -54,9 +55,9 @@ static bool register_loop(struct tp__loop *loop)
 {
     bool found = false;
     tp__spinlock_lock(&table.lock);
-    for (unsigned tries = 0; tries < UINT16_MAX && !found; tries++) {
+    for (unsigned tries = 0; tries < LOOPS_LIMIT && !found; tries++) {
         const uint16_t id = table.next_id;
-        table.next_id = id == UINT16_MAX ? 1 : (uint16_t)(id + 1);
+        table.next_id = id == LOOPS_LIMIT ? 1 : (uint16_t)(id + 1);
         found = table.loops[id] == NULL;
         if (found) {
             loop->id = id;
@@ -82,7 +83,7 @@ tp_status tp__loop_init(struct tp__loop *loop, struct tp__worker *worker, size_t
     loop->errno_place = &errno;
     loop->root.loop = loop;
     if (!register_loop(loop))
-        return tp__fail(TP_E_LIMIT, "%u OS threads run green threads already: that is the limit", UINT16_MAX);
+        return tp__fail(TP_E_LIMIT, "%d OS threads run green threads already: that is the limit", LOOPS_LIMIT);
     loop->last_task_id = (uint64_t)loop->id << 48;
     tp__sanitizer_stack_init_thread(&loop->root.sanitizer);
     tp__loop_of_thread = loop;

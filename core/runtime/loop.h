@@ -45,6 +45,7 @@ struct tp__loop {
     bool idling;                               /* the root was switched to because nothing else was ready */
     bool yielding;                             /* the current fiber lets others run: new tasks, too */
     bool is_ending;                            /* the OS thread ends: no new green threads */
+    bool publishes;                            /* its worker's slot shows what runs: runtime/foreign.h */
     uint64_t last_task_id;                     /* given to a task as its identity; the upper bits are the loop's id */
     uint16_t id;                               /* in the table of loops; never 0 */
     size_t stack_bytes;                        /* of its fibers */
@@ -60,6 +61,9 @@ struct tp__loop {
     atomic_bool is_occupied;   /* serial, and has a live task */
     atomic_bool token_is_back; /* who replaced the token has woken the thread and left the loop */
 };
+
+/** An id that no loop has: of a task that is resolved without one. */
+enum { TP__NO_LOOP = UINT16_MAX };
 
 extern _Thread_local struct tp__loop *tp__loop_of_thread; /* NULL until the thread needs one */
 

@@ -25,9 +25,12 @@ static tp_status submit_all(struct map *map, size_t *submitted)
 {
     const tp_task_definition *task = map->task;
     const tp_parameter *element = &task->parameters[0];
-    const size_t workers = map->pool->executor->worker_count;
+    const size_t workers = tp__executor_size(map->pool->executor); /* frozen: in a cluster nodes come and go */
     const bool strict = map->pool->executor->strict;
     const tp_task_options *options = map->options ? &map->options->task : NULL;
+    *submitted = 0;
+    if (strict && workers == 0)
+        return tp__fail(TP_E_NODE_LOST, "tp_map: strict placement needs workers, and no node is there now");
     for (*submitted = 0; *submitted < map->count; ++*submitted) {
         const size_t i = *submitted;
         memcpy(map->captures + element->offset, map->in + i * element->size, element->size);

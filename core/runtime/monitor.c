@@ -86,7 +86,8 @@ static void name_hogs(struct tp__monitor *monitor, int64_t now_ns)
         if (now_ns - watched->since_ns < monitor->watchdog_ns || started == watched->reported)
             continue;
         watched->reported = started;
-        monitor->on_hog(task->name, (int)i, (now_ns - watched->since_ns) / 1000000, monitor->on_hog_argument);
+        monitor->on_hog(task->name, monitor->executor->workers[i].number, (now_ns - watched->since_ns) / 1000000,
+                        monitor->on_hog_argument);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "runtime/address.h"
 #include "runtime/channels.h"
 #include "runtime/init.h"
+#include "runtime/remote.h"
 
 static tp_pool *make_handle(struct tp__executor *executor, struct tp__tally *tally)
 {
@@ -19,37 +20,42 @@ static tp_pool *make_handle(struct tp__executor *executor, struct tp__tally *tal
     return pool;
 }
 
-static tp_pool *start_local(size_t worker_count, const tp_pool_options *options)
+static struct tp__executor *start_local(size_t worker_count, const tp_pool_options *options)
 {
-    struct tp__channels *channels = tp__channels_new();
+    struct tp__channels *channels = tp__channels_new(NULL);
     if (!channels)
         return NULL;
     struct tp__executor *executor = tp__executor_start(worker_count, options);
-    if (!executor) {
+    if (executor)
+        executor->channels = channels;
+    else
         tp__channels_free(channels);
-        return NULL;
-    }
-    executor->channels = channels;
+    return executor;
+}
+
+/* The handle that owns the workers; takes the executor over. */
+static tp_pool *own(struct tp__executor *executor)
+{
     tp_pool *pool = make_handle(executor, executor->tally);
-    if (!pool) {
+    if (pool) {
+        pool->owns_workers = true;
+    } else {
         tp__executor_stop(executor);
-        tp__channels_free(channels);
         tp__executor_release(executor);
-        return NULL;
     }
-    pool->owns_workers = true;
     return pool;
 }
 
-/* A handle for the task that runs here, on its own pool; NULL without an error stored if there is no such task. */
+/* A handle for the task that runs here, on its own pool. In a cluster that is elsewhere. */
 static tp_pool *open_own_pool(void)
 {
     const struct tp_promise *task = tp__current_task();
-    struct tp__worker *worker = tp__loop_of_thread->worker;
-    struct tp__tally *tally = tp__tally_new(worker->executor, task->tally);
-    tp_pool *pool = make_handle(worker->executor, tally);
+    struct tp__executor *here = tp__loop_of_thread->worker->executor;
+    struct tp__executor *executor = here->children ? here->children : here;
+    struct tp__tally *tally = tp__tally_new(executor, executor == here ? task->tally : NULL);
+    tp_pool *pool = make_handle(executor, tally);
     if (pool)
-        tp__executor_retain(worker->executor);
+        tp__executor_retain(executor);
     else
         tp__tally_release(tally);
     return pool;
@@ -79,8 +85,12 @@ tp_pool *tp_pool_open_with(const char *where, tp_pool_options options)
         return NULL;
     if (!where && tp__current_task() && tp__loop_of_thread->worker)
         return open_own_pool();
-    size_t worker_count;
-    return tp__address_parse(where, &worker_count) == TP_OK ? start_local(worker_count, &options) : NULL;
+    struct tp__address address;
+    if (tp__address_parse(where, &address) != TP_OK)
+        return NULL;
+    struct tp__executor *executor = address.host_and_port ? tp__remote_open(address.host_and_port, &options)
+                                                          : start_local(address.worker_count, &options);
+    return executor ? own(executor) : NULL;
 }
 
 tp_pool *tp_pool_open(const char *where)
@@ -200,7 +210,7 @@ size_t tp_pool_size(const tp_pool *pool)
 {
     const bool is_shut = !pool || atomic_load_explicit(&pool->phase, memory_order_acquire) == TP__POOL_SHUT ||
                          atomic_load_explicit(&pool->executor->stopped, memory_order_acquire);
-    return is_shut ? 0 : pool->executor->worker_count;
+    return is_shut ? 0 : tp__executor_size(pool->executor);
 }
 
 size_t tp_pool_pending(const tp_pool *pool)

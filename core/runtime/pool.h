@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * A handle on a local pool. The one that opened the pool owns its workers; tasks may open more on their own pool, which
+ * A handle on a pool. The one that opened the pool owns its workers; tasks may open more on their own pool, which
  * count and drain what was submitted through them.
  */
 #ifndef TP_RUNTIME_POOL_H

@@ -4,7 +4,9 @@
 #include "base/alloc.h"
 #include "closure/payload.h"
 #include "runtime/executor.h"
+#include "runtime/foreign.h"
 #include "runtime/monitor.h"
+#include "runtime/remote.h"
 #include "runtime/slab.h"
 #include "runtime/tally.h"
 
@@ -44,11 +46,27 @@ struct tp_promise *tp__promise_new(const tp_task_definition *definition)
     return promise;
 }
 
+struct tp__task_extra *tp__promise_extra(struct tp_promise *promise)
+{
+    if (promise->extra)
+        return promise->extra;
+    uint8_t size_class;
+    struct tp__task_extra *extra = tp__slab_alloc(sizeof *extra, &size_class);
+    if (!extra)
+        return NULL;
+    memset(extra, 0, sizeof *extra);
+    extra->size_class = size_class;
+    extra->promise = promise;
+    promise->extra = extra;
+    return extra;
+}
+
 static void free_extra(struct tp__task_extra *extra)
 {
-    if (extra)
+    if (extra) {
         tp__error_release(extra->timeout_error);
-    tp__free(extra);
+        tp__slab_free(extra, extra->size_class);
+    }
 }
 
 void tp__promise_discard(struct tp_promise *promise, bool has_captures)
@@ -163,8 +181,11 @@ struct tp__fiber *tp__promise_resolve(struct tp_promise *promise, struct tp__err
 {
     struct tp__tally *tally = promise->tally;
     const struct tp__epochs epochs = tp__promise_epochs(promise);
-    if (tp__unlikely(promise->extra != NULL))
+    if (tp__unlikely(promise->extra != NULL)) {
         drop_time_limit(promise, promise->extra);
+        if (promise->extra->foreign_part == TP__FOREIGN_TASK)
+            tp__foreign_end(promise, error);
+    }
     if (tp__likely(tally != NULL))
         tp__tally_resolving(tally);
     uintptr_t before;
@@ -202,8 +223,12 @@ static bool stop_from(struct tp_promise *promise, uintptr_t state, struct tp__er
             tp__tally_resolved_elsewhere(tally, false);
         return false;
     }
-    if (tally)
+    if (tally) {
+        struct tp__executor *executor = tp__tally_executor(tally);
+        if (executor->remote && is_over) /* before it counts as completed: then the remote may be closed */
+            executor->remote->class->stopped(executor->remote, promise);
         tp__tally_completed(tally, tp__promise_epochs(promise), is_over);
+    }
     wake_waiters(state, NULL);
     return true;
 }

@@ -13,6 +13,9 @@
  *
  *     QUEUED -> RUNNING -> DONE | FAILED       QUEUED -> FAILED (cancelled, timed out)
  *
+ * A task of a remote pool stays QUEUED until its result is there: who brings that claims the task as a worker does, for
+ * the moment in which it is resolved.
+ *
  * Each move is one compare-and-swap, so a promise resolves exactly once. Who resolves takes all waiters and wakes them.
  * LOCKED is set for a moment by who takes one waiter out of the middle (a deadline, a cancellation).
  *
@@ -35,6 +38,7 @@
 #include <taskpool/pool.h>
 
 struct tp__fiber;
+struct tp__foreign_task;
 
 enum tp__phase { TP__QUEUED = 0, TP__RUNNING = 1, TP__DONE = 2, TP__FAILED = 3 };
 
@@ -67,16 +71,35 @@ struct tp__stop {
     bool is_allocated; /* else it is part of the task */
 };
 
+/** Which task of somebody elsewhere it is. */
+struct tp__foreign_identity {
+    uint64_t sequence; /**< never 0 */
+    uint32_t dispatch;
+    uint32_t index; /**< of the task in the program's table */
+};
+
+enum tp__foreign_part {
+    TP__FOREIGN_NONE,
+    TP__FOREIGN_TASK,  /* it runs here for somebody elsewhere */
+    TP__FOREIGN_HELPER /* a green thread that such a task made */
+};
+
 /** What only few tasks have. */
 struct tp__task_extra {
     size_t stack_bytes;                     /* 0: the pool's */
     struct tp__error_record *timeout_error; /* made with the task: time runs out without memory, too */
     struct tp__stop timeout_stop;
     bool timeout_is_over;         /* the task has been resolved; guarded by the monitor */
+    uint8_t size_class;           /* of this object: runtime/slab.h */
+    uint8_t foreign_part;         /* a tp__foreign_part: says which member of `foreign` counts */
     struct tp__timer timeout;     /* in the monitor, which guards it; while armed it has a reference to the promise */
     struct tp__monitor *monitor;  /* NULL: no time limit */
     struct tp_pool *async_target; /* a task of tp_async starts with its maker's */
     struct tp_promise *promise;
+    union {
+        struct tp__foreign_task *task;        /* until it has ended */
+        struct tp__foreign_identity identity; /* of a helper: its maker's, copied, for the maker may end first */
+    } foreign;
 };
 
 struct tp_promise {
@@ -135,6 +158,8 @@ static inline void *tp__promise_result(struct tp_promise *promise)
 
 /** A new task, QUEUED, with one reference and its payload not yet filled. NULL without memory (the error is stored). */
 struct tp_promise *tp__promise_new(const tp_task_definition *definition) __attribute__((warn_unused_result));
+/** What only few tasks have, made if this one has it not yet. NULL without memory (no error stored). */
+struct tp__task_extra *tp__promise_extra(struct tp_promise *promise) __attribute__((warn_unused_result));
 /** Frees one that was never submitted, its captures with it if it `has_captures`. */
 void tp__promise_discard(struct tp_promise *promise, bool has_captures);
 

@@ -11,29 +11,39 @@
 #ifndef TP_RUNTIME_REMOTE_H
 #define TP_RUNTIME_REMOTE_H
 
+#include "runtime/foreign.h"
 #include "runtime/promise.h"
 
+struct tp__channels;
 struct tp__clause;
 struct tp__executor;
 struct tp__remote;
 
-/** What a remote can do. All may be called from any thread; none may yield but `operate`. */
+/** What a remote can do. All may be called from any thread; none may yield but `operate`, `close_channel`,
+ *  `channel_size` and `open_channel`, and `submit` outside tasks. */
 struct tp__remote_class {
     /** Takes over a task that is counted and filled. Its captures stay in its payload, and are dropped by
-     *  tp__remote_resolve or by whoever cancels the task. False with the error stored: then it is not taken. May park the
-     *  caller while the remote is full (TP_E_FULL inside a task). `worker`: -1 or the one that it is pinned to. */
+     *  tp__remote_resolve or by whoever cancels the task: once this has returned they may go at any moment, so it encodes
+     *  them. False with the error stored: then it is not taken. May park the caller while the remote is full (TP_E_FULL
+     *  inside a task). `options` is not NULL. `worker`: -1 or the one that it is pinned to, which may have gone. */
     bool (*submit)(struct tp__remote *remote, struct tp_promise *task, const tp_task_options *options, int worker);
     /** The task was cancelled or its time ran out: its promise is resolved. The remote still has its reference and drops
-     *  it when it has found the task. */
+     *  it when it has found the task. Called before the pool counts the task as over, so that the remote is open; and
+     *  perhaps at the moment in which another thread calls tp__remote_resolve, which then does nothing but drop the
+     *  reference: who guards the remote's list of tasks sees to it that only one of the two does so. */
     void (*stopped)(struct tp__remote *remote, struct tp_promise *task);
     /** The number of workers there are now. */
     size_t (*size)(struct tp__remote *remote);
     /** Nothing is unresolved any more: ends the session and its threads. The executor is released by the caller. */
     void (*close)(struct tp__remote *remote);
+    /** The executor is freed, and calls nothing any more; `size` may have been called until now. NULL: nothing to do. */
+    void (*free)(struct tp__remote *remote);
     /** Channels that live elsewhere; NULL if they live here. Does one of `count` operations (`clauses`, of which each has
      *  channel, kind, size, send and data set) or waits until one can be done; stores which. Parks the green thread; in an
-     *  OS thread that is none, blocks it. `timeout_ms` 0: at once or not at all. The status is the operation's, the
-     *  error is stored, and received data are where they belong and given to the task. */
+     *  OS thread that is none, blocks it. `timeout_ms` 0: at once or not at all (one clause: TP_E_FULL, TP_E_EMPTY;
+     *  several: TP_E_TIMEOUT). The status is the operation's, the error is stored, and received data are where they
+     *  belong and given to the task (tp__clause_finish does these three once `status` and the loose data are set). What
+     *  is sent is only read: tp__value_encode of data.content.bytes. `*chosen` stays as it is if no operation ended. */
     tp_status (*operate)(struct tp__remote *remote, struct tp__clause *clauses, size_t count, int64_t timeout_ms,
                          size_t *chosen);
     tp_status (*close_channel)(struct tp__remote *remote, tp_channel *channel);
@@ -49,7 +59,8 @@ struct tp__remote {
 
 /** Resolves a task of a remote pool to a value (the encoding of closure/codec.h, decoded into the promise; one that
  *  cannot be decoded rejects it with TP_E_DECODE) or, if `error` is not NULL, to that error, whose reference is taken over.
- *  Drops the captures and the remote's reference. Does only the latter if the task was resolved meanwhile. */
+ *  Drops the captures and the remote's reference. Does only the latter if the task was resolved meanwhile. From a thread
+ *  for which `close` waits: the pool may be closed as soon as the promise is resolved. */
 void tp__remote_resolve(struct tp_promise *task, const uint8_t *value, size_t size, struct tp__error_record *error);
 
 /** The place in a task that belongs to its remote, from submit to resolve or stopped. */
@@ -63,51 +74,19 @@ static inline void **tp__remote_place(struct tp_promise *task)
 typedef struct tp__executor *tp__remote_opener(const char *host_and_port, const tp_pool_options *options);
 extern tp__remote_opener *tp__remote_open;
 
-/** An executor for a remote pool. NULL on failure (the error is stored). Channels of `channels_elsewhere` are proxies:
- *  their operations go to remote->class->operate. */
+/** An executor for a remote pool, with one reference. NULL on failure (the error is stored; nothing of the remote was
+ *  called). Channels of `channels_elsewhere` are proxies: their operations go to remote->class->operate. */
 struct tp__executor *tp__executor_start_remote(struct tp__remote *remote, const tp_pool_options *options,
                                                bool channels_elsewhere) __attribute__((warn_unused_result));
 
-/* ---- tasks that run here for somebody elsewhere: what a worker process needs ---- */
+/* ---- in a worker process; the rest of what it needs is in runtime/foreign.h ---- */
 
-/** Which task of somebody elsewhere it is. */
-struct tp__foreign_identity {
-    uint64_t sequence; /**< never 0 */
-    uint32_t dispatch;
-    uint32_t index; /**< of the task in the program's table */
-};
-
-/** Identity and end of a task that a worker process runs. Lies in the worker's memory until `ended` is called. */
-struct tp__foreign_task {
-    struct tp__foreign_identity identity;
-    /** It starts now, on worker number `worker` of the executor (from 0): before its first instruction. */
-    void (*started)(struct tp__foreign_task *task, int worker);
-    /** The task has ended on this thread: its value is in the promise, or `error` says why there is none (borrowed).
-     *  Called once for each that started, also when it was cancelled meanwhile (its promise is resolved then), and
-     *  for one that is resolved with tp__promise_resolve without having run; before the promise resolves, in no task's
-     *  context; must not yield. Not called for a task that tp__promise_stop resolved before it started. Nothing of
-     *  `task` is touched after the call. */
-    void (*ended)(struct tp__foreign_task *task, struct tp_promise *promise, const struct tp__error_record *error);
-};
-
-/** Makes `foreign` part of a task before it is submitted. False without memory. */
-bool tp__foreign_attach(struct tp_promise *task, struct tp__foreign_task *foreign);
-/** Which task runs here now; of tp_async inside one: its maker's, copied, since the maker may have ended. Sequence 0
- *  where there is none. */
-struct tp__foreign_identity tp__foreign_current(void);
-
-/** What a thread publishes about itself, in memory that the node's agent sees: proto/wire/worker_memory.h. */
-struct tp__foreign_slot {
-    _Atomic(uint64_t) *task;
-    _Atomic(uint32_t) *dispatch;
-    _Atomic(uint32_t) *index;
-};
-/** Before the first task: worker number i of the executor publishes in slots[i]. */
-void tp__foreign_publish(struct tp__executor *executor, const struct tp__foreign_slot *slots);
-
-/** Pools that tasks of `executor` open with tp_pool_open(NULL) are handles on `children`. */
+/** Pools that tasks of `executor` open with tp_pool_open(NULL) are handles on `children`, and a pool of another cluster
+ *  cannot be opened in this process. NULL takes it back. Before the first task. */
 void tp__executor_set_children(struct tp__executor *executor, struct tp__executor *children);
-/** tp_worker_index() of worker i is first + i; error origins too. */
+/** tp_worker_index() of worker i is first + i; error origins too. Before the first task. */
 void tp__executor_set_first_worker(struct tp__executor *executor, uint32_t first);
+/** True if some executor of this process has children elsewhere. */
+bool tp__process_is_worker(void);
 
 #endif

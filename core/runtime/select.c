@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "runtime/proxy.h"
 
 enum { CASES_IN_FRAME = 4, CASES_LIMIT = 64 };
 
@@ -52,6 +53,11 @@ static tp_status check(const tp_select_case *cases, size_t count, const size_t *
         if (cases[i].size > TP__MESSAGE_LIMIT_BYTES)
             return tp__fail(TP_E_LIMIT, "tp_select: the message of case %zu has %zu bytes; the limit is %d", i,
                             cases[i].size, (int)TP__MESSAGE_LIMIT_BYTES);
+        if (tp__unlikely(cases[i].channel->elsewhere != cases[0].channel->elsewhere))
+            return tp__fail(TP_E_UNSUPPORTED,
+                            "tp_select: the channels of case 0 and case %zu are in different places, one here and one "
+                            "elsewhere in the cluster; select among channels of one place",
+                            i);
     }
     return TP_OK;
 }
@@ -160,12 +166,35 @@ static struct tp__clause *wait_for_one(struct tp__select *select, struct entry *
     return done;
 }
 
+/* `*chosen` is `count` if none was. */
+static tp_status choose_elsewhere(const struct entry *entries, size_t count, int64_t timeout_ms, size_t *chosen)
+{
+    *chosen = count;
+    struct tp__clause *clauses = tp__alloc(count * sizeof *clauses);
+    if (!clauses)
+        return tp__fail_nomem("the cases of tp_select");
+    for (size_t i = 0; i < count; i++)
+        clauses[i] = entries[i].clause;
+    const tp_status status = tp__proxy_select(clauses, count, timeout_ms, chosen);
+    tp__free(clauses);
+    return status;
+}
+
 static tp_status choose(struct entry *entries, tp_select_case *cases, size_t count, int64_t timeout_ms, size_t *chosen)
 {
     struct tp__select select = {.chosen = NULL};
     tp_status status = pack(entries, cases, count, &select);
     if (status != TP_OK)
         return status;
+    if (tp__unlikely(cases[0].channel->elsewhere)) {
+        status = choose_elsewhere(entries, count, timeout_ms, chosen);
+        if (*chosen < count)
+            cases[*chosen].status = status;
+        else
+            *chosen = 0;
+        unpack(entries, count); /* what was sent has been encoded */
+        return status;
+    }
     const size_t start = next_start(count);
     struct tp__clause *done = try_all(entries, count, start, timeout_ms != 0, &status);
     if (!done && status == TP_OK && timeout_ms == 0)

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "closure/payload.h"
 #include "runtime/clause.h"
+#include "runtime/proxy.h"
 
 /* A wait for one operation. */
 struct single {
@@ -48,6 +49,8 @@ static __attribute__((noinline)) tp_status operate(struct single *single, int64_
     const char *name = tp__channel_lasting_name(clause->channel);
     const bool is_task = tp__context_is_task();
     tp_status status = TP_OK;
+    if (clause->channel->elsewhere)
+        return tp__proxy_operate(clause, timeout_ms, name, function);
     for (bool bound = false;; bound = true) {
         if (tp__clause_lock(clause, timeout_ms != 0)) {
             tp__clause_perform(clause);

@@ -9,6 +9,7 @@
 #include "closure/program.h"
 #include "runtime/monitor.h"
 #include "runtime/pool.h"
+#include "runtime/remote.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -79,9 +80,10 @@ static __attribute__((noinline)) tp_status add_options(tp_pool *pool, struct tp_
     if (options->max_attempts < 0)
         return tp__fail(TP_E_ARGUMENT, "task '%s': max_attempts is %d", task->definition->name, options->max_attempts);
     if (options->pinned) {
-        if (options->worker < 0 || (size_t)options->worker >= pool->executor->worker_count)
-            return tp__fail(TP_E_ARGUMENT, "task '%s' is pinned to worker %d; the pool has workers 0 to %zu",
-                            task->definition->name, options->worker, pool->executor->worker_count - 1);
+        const size_t workers = tp__executor_size(pool->executor);
+        if (options->worker < 0 || (size_t)options->worker >= workers)
+            return tp__fail(TP_E_ARGUMENT, "task '%s' is pinned to worker %d; the pool has %zu workers, from 0",
+                            task->definition->name, options->worker, workers);
         *worker = options->worker;
     }
     if (options->stack_bytes == 0 && options->timeout_ms == 0)
@@ -90,25 +92,21 @@ static __attribute__((noinline)) tp_status add_options(tp_pool *pool, struct tp_
     if (options->stack_bytes && !stack_bytes)
         return tp__fail(TP_E_ARGUMENT, "task '%s': a stack of %zu bytes; it has %d bytes to 1 GiB",
                         task->definition->name, options->stack_bytes, TP__STACK_MINIMUM_BYTES);
-    struct tp__task_extra *extra = tp__alloc_zeroed(1, sizeof *extra);
+    struct tp__task_extra *extra = tp__promise_extra(task);
     if (!extra)
         return tp__fail_nomem("the options of a task");
     extra->stack_bytes = stack_bytes;
-    extra->promise = task;
     if (options->timeout_ms > 0) {
         char message[160];
         snprintf(message, sizeof message, "task '%.90s' did not end within %lld ms", task->definition->name,
                  (long long)options->timeout_ms);
         const struct tp__origin origin = {.task = task->definition->name, .node = "local", .worker = -1};
         extra->timeout_error = tp__error_new(TP_E_TIMEOUT, &origin, message);
-        if (tp__error_view(extra->timeout_error)->status != TP_E_TIMEOUT) {
-            tp__free(extra);
+        if (tp__error_view(extra->timeout_error)->status != TP_E_TIMEOUT)
             return tp__fail_nomem("the options of a task");
-        }
         extra->timeout.deadline_ns = tp__deadline_ns(options->timeout_ms);
         extra->monitor = pool->executor->monitor;
     }
-    task->extra = extra;
     return TP_OK;
 }
 
@@ -133,6 +131,20 @@ static struct tp_promise *take_back(tp_pool *pool, struct tp_promise *task)
     return NULL;
 }
 
+/* False with the error stored. */
+static bool queue(struct tp__executor *executor, struct tp_promise *task, const tp_task_options *options, int worker)
+{
+    if (tp__unlikely(executor->remote != NULL)) {
+        static const tp_task_options none = {0};
+        return executor->remote->class->submit(executor->remote, task, options ? options : &none, worker);
+    }
+    const bool queued = tp__likely(worker < 0) ? tp__executor_submit(executor, task)
+                                               : tp__loop_submit_bound(&executor->workers[worker].loop, task);
+    if (tp__unlikely(!queued))
+        tp__fail_nomem("the queue of a worker");
+    return queued;
+}
+
 struct tp_promise *tp__pool_submit(tp_pool *pool, struct tp_promise *task, const tp_task_options *options, int worker)
 {
     if (tp__unlikely(options != NULL) && add_options(pool, task, options, &worker) != TP_OK) {
@@ -149,12 +161,8 @@ struct tp_promise *tp__pool_submit(tp_pool *pool, struct tp_promise *task, const
     struct tp__task_extra *extra = task->extra;
     if (tp__unlikely(extra != NULL) && extra->monitor)
         atomic_fetch_add_explicit(&task->references, 1, memory_order_relaxed); /* for the time limit */
-    const bool queued = tp__likely(worker < 0) ? tp__executor_submit(pool->executor, task)
-                                               : tp__loop_submit_bound(&pool->executor->workers[worker].loop, task);
-    if (tp__unlikely(!queued)) {
-        tp__fail_nomem("the queue of a worker");
+    if (tp__unlikely(!queue(pool->executor, task, options, worker)))
         return take_back(pool, task);
-    }
     /* Only now: a time limit must not resolve a task that may yet have to be taken back. The caller's reference, not
      * handed out yet, keeps it. */
     if (tp__unlikely(extra != NULL) && extra->monitor && !tp__monitor_arm(extra->monitor, extra))

@@ -232,7 +232,7 @@ static void nonsense_is_refused(void)
 
 static void a_name_is_one_channel(void)
 {
-    struct tp__channels *channels = tp__channels_new();
+    struct tp__channels *channels = tp__channels_new(NULL);
     tp_channel *first = tp__channels_get(channels, "sync");
     CHECK(first != NULL && first == tp__channels_get(channels, "sync"));
     CHECK_STR(tp_channel_name(first), "sync");
@@ -263,7 +263,7 @@ static void a_name_is_one_channel(void)
 
 static void a_named_channel_cannot_be_released_and_stays_closed(void)
 {
-    struct tp__channels *channels = tp__channels_new();
+    struct tp__channels *channels = tp__channels_new(NULL);
     tp_channel *channel = tp__channels_get(channels, "sync");
     tp_channel_release(channel);
     CHECK_OK(tp_send(channel, (int64_t)1));
@@ -276,7 +276,7 @@ static void a_named_channel_cannot_be_released_and_stays_closed(void)
 
 static void who_holds_a_named_channel_finds_it_closed_after_its_pool(void)
 {
-    struct tp__channels *channels = tp__channels_new();
+    struct tp__channels *channels = tp__channels_new(NULL);
     tp_channel *held = tp__channels_resolve(channels, "held", 4);
     tp_channel *other = tp__channels_get(channels, "other");
     CHECK_OK(tp_send(held, held)); /* a message may even hold the channel that it lies in */
@@ -339,7 +339,7 @@ static void without_memory_nothing_is_lost_or_sent(void)
         tp_channel_release(bounded);
 
         requests = 0;
-        struct tp__channels *channels = tp__channels_new();
+        struct tp__channels *channels = tp__channels_new(NULL);
         if (channels) {
             for (int i = 0; i < 40; i++) {
                 char name[20];
