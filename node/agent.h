@@ -14,17 +14,17 @@ struct agent;
 
 /** What was found out about a process that died. */
 struct agent_crash {
-    int signal;       /**< 0: it exited */
+    int signal; /**< 0: it exited */
     int exit_status;
-    char text[256];   /**< "was killed by SIGSEGV at address 0x0", "called exit(3)", "used more than its 512 MiB" ... */
-    const char *backtrace; /**< symbolized, a frame a line; "" if there is none */
+    char text[256]; /**< "was killed by SIGSEGV at address 0x0", "called exit(3)", "used more than its 512 MiB" ... */
+    const char *backtrace;   /**< symbolized, a frame a line; "" if there is none */
     const char *last_output; /**< its last lines of standard error; "" if there are none */
     /** The tasks that were current on its threads (sequence, dispatch). If the thread that caused the end is known, only
      *  the one that it ran. */
     const struct agent_suspect {
         uint64_t task;
         uint32_t dispatch;
-    } *suspects;
+    } * suspects;
     size_t suspect_count;
     /** For tasks that the process had: had it started? NULL: unknown, treated as started. */
     bool (*has_started)(void *context, uint64_t task, uint32_t dispatch);
@@ -61,6 +61,8 @@ struct agent_actions {
     void (*worker_send)(void *context, uint32_t worker, const uint8_t *records, size_t size);
     /** Kills it, at once. agent_worker_ended follows. */
     void (*worker_kill)(void *context, uint32_t worker);
+    /** Reads no more from it for a while, or goes on: its driver lags behind. NULL: everything is read. */
+    void (*worker_pause)(void *context, uint32_t worker, bool pause);
     /** How many of the tasks that it was given have started. */
     uint64_t (*worker_started)(void *context, uint32_t worker);
     void (*log)(void *context, enum agent_level level, const char *event, const char *text);

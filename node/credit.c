@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* Design notes. Credit is what a crash takes with it, and what keeps workers busy while results travel: about 10 ms of
+ * work. The rate rises with what was measured at once and falls slowly, as a node that gets little to do finishes
+ * little. Announcements wait until an eighth of what is wanted has gathered: one frame for many tasks, and at low rates
+ * one for each. What has started is counted by the processes in shared memory and told by nobody: while tasks wait, the
+ * agent looks, the more rarely the longer nothing has changed. */
+#include "agent_state.h"
+
+enum {
+    WORK_MS = 10,
+    WANT_LIMIT = 4096,
+    MEASURE_MS = 20,
+    POLL_FIRST_MS = 2,
+    POLL_LAST_MS = 100,
+    PEOPLE_MS = 1000 /* how old the numbers for people may become */
+};
+
+uint64_t credit_waiting(const struct agent *agent)
+{
+    uint64_t waiting = 0;
+    for (const struct session *session = agent->sessions; session; session = session->next)
+        for (size_t state = 0; state < WAITING_STATES; state++)
+            waiting += session->waiting[state].count;
+    for (size_t i = 0; i < agent->worker_count; i++)
+        if (agent->workers[i]->session)
+            waiting += worker_waiting(agent, agent->workers[i]);
+    return waiting;
+}
+
+static void measure(struct agent *agent)
+{
+    struct credit *credit = &agent->credit;
+    const int64_t elapsed_ms = agent->now_ms - credit->window_ms;
+    if (elapsed_ms < MEASURE_MS)
+        return;
+    const double rate = (double)credit->window_finished / (double)elapsed_ms;
+    if (rate > credit->rate)
+        credit->rate = rate;
+    else if (agent->tasks > 0 || credit->window_finished > 0)
+        credit->rate = (3 * credit->rate + rate) / 4;
+    credit->window_finished = 0;
+    credit->window_ms = agent->now_ms;
+}
+
+static uint64_t wanted(const struct agent *agent)
+{
+    if (agent->draining || agent->tasks >= TASKS_LIMIT)
+        return 0;
+    const double work = agent->credit.rate * WORK_MS;
+    const uint64_t least = 2 * (uint64_t)agent->options.workers;
+    const uint64_t want = work < WANT_LIMIT ? (uint64_t)work : WANT_LIMIT;
+    if (want >= least)
+        return want;
+    return least < WANT_LIMIT ? least : WANT_LIMIT;
+}
+
+static void announce(struct agent *agent, uint64_t total, uint64_t waiting)
+{
+    struct credit *credit = &agent->credit;
+    Taskpool__Credit message = TASKPOOL__CREDIT__INIT;
+    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    message.total = total;
+    message.queued = (uint32_t)waiting;
+    message.running = (uint32_t)(agent->tasks - waiting);
+    message.finished = agent->finished;
+    frame.body_case = TASKPOOL__FRAME__BODY_CREDIT;
+    frame.credit = &message;
+    if (!uplink_send(agent, TP__LANE_CONTROL, &frame))
+        return;
+    credit->announced = true;
+    credit->sent = total;
+    credit->sent_ms = agent->now_ms;
+    credit->queued = message.queued;
+    credit->running = message.running;
+    credit->finished = message.finished;
+}
+
+static bool is_news(const struct credit *credit, uint64_t total, uint64_t want)
+{
+    const uint64_t step = want / 8 > 1 ? want / 8 : 1;
+    if (!credit->announced)
+        return true;
+    if (total > credit->sent)
+        return total - credit->sent >= step || credit->sent <= credit->received;
+    return credit->sent - total >= 2 * step || (want == 0 && total != credit->sent);
+}
+
+void credit_reset(struct agent *agent)
+{
+    agent->credit.received = 0;
+    agent->credit.announced = false;
+}
+
+static bool is_old_for_people(const struct agent *agent, uint64_t waiting)
+{
+    const struct credit *credit = &agent->credit;
+    return agent->now_ms - credit->sent_ms >= PEOPLE_MS &&
+           (credit->queued != waiting || credit->running != agent->tasks - waiting ||
+            credit->finished != agent->finished);
+}
+
+void credit_update(struct agent *agent)
+{
+    struct credit *credit = &agent->credit;
+    measure(agent);
+    const uint64_t waiting = credit_waiting(agent);
+    const uint64_t want = wanted(agent);
+    const uint64_t total = credit->received + (want > waiting ? want - waiting : 0);
+    if (waiting != credit->polled)
+        credit->poll_ms = POLL_FIRST_MS;
+    credit->polled = waiting;
+    if (agent->uplink.state == UPLINK_WELCOMED && (is_news(credit, total, want) || is_old_for_people(agent, waiting)))
+        announce(agent, total, waiting);
+}
+
+/* settle has looked just now. */
+int64_t credit_tick(struct agent *agent)
+{
+    struct credit *credit = &agent->credit;
+    if (credit->polled == 0)
+        return INT64_MAX;
+    const int64_t next = agent->now_ms + credit->poll_ms;
+    if (credit->poll_ms < POLL_LAST_MS)
+        credit->poll_ms *= 2;
+    return next;
+}

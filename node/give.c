@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* Design notes. The way of most tasks is give_or_wait: from the verified leaf straight into the outgoing bytes of the
+ * session's common process. What cannot go that way (nothing may start now, its process is not there yet) waits in the
+ * session's queue; `dirty` says that something has changed and give_queue should look again. */
+#include "agent_state.h"
+
+enum { TASK_HEAD_BYTES = 16 };
+
+bool session_may_start(const struct agent *agent, const struct session *session)
+{
+    return session->state == SESSION_ACCEPTED && session->talk.opened &&
+           agent->now_ms - session->talk.fresh_ms <= FRESH_MS && stream_unacknowledged(session) <= STREAM_LIMIT_BYTES;
+}
+
+/* A leaf numbers the workers of the session, a process its own: one that it does not have means any. */
+static uint32_t own_worker(const struct worker *worker, const struct tp__leaf *leaf)
+{
+    const uint32_t first = worker->session->talk.first_worker;
+    return leaf->worker > first && leaf->worker - first <= worker->threads ? leaf->worker - first : 0;
+}
+
+static uint8_t *put_head(uint8_t *to, const struct worker *worker, const struct tp__leaf *leaf)
+{
+    to = tp__put_u32(to, leaf->flags);
+    to = tp__put_u32(to, leaf->depth);
+    to = tp__put_u32(to, own_worker(worker, leaf));
+    return tp__put_u32(to, leaf->stack_kib);
+}
+
+/* A body that fits into one record is written where it is sent from. */
+static bool append_task(struct worker *worker, const struct tp__leaf *leaf)
+{
+    struct tp__buffer *out = &worker->out;
+    const uint32_t size = TASK_HEAD_BYTES + leaf->length;
+    if (size <= TP__PART_BYTES) {
+        if (!tp__buffer_reserve(out, TP__RECORD_HEADER_BYTES + size))
+            return false;
+        uint8_t *to = out->bytes + out->size;
+        to = tp__put_u8(to, TP__RECORD_TASK);
+        to = tp__put_u8(to, 0);
+        to = tp__put_u16(to, 0);
+        to = tp__put_u32(to, size);
+        to = tp__put_u64(to, leaf->sequence);
+        to = tp__put_u32(to, leaf->dispatch);
+        to = tp__put_u32(to, 0);
+        to = put_head(to, worker, leaf);
+        to = tp__put_bytes(to, leaf->payload, leaf->length);
+        out->size = (size_t)(to - out->bytes);
+        return true;
+    }
+    struct tp__buffer body = {NULL, 0, 0};
+    bool good = tp__buffer_reserve(&body, size);
+    if (good) {
+        tp__put_bytes(put_head(body.bytes, worker, leaf), leaf->payload, leaf->length);
+        good = tp__record_append(out, &(struct tp__record){.type = TP__RECORD_TASK,
+                                                           .task = leaf->sequence,
+                                                           .dispatch = leaf->dispatch,
+                                                           .body = body.bytes,
+                                                           .size = size});
+    }
+    tp__buffer_free(&body);
+    return good;
+}
+
+/* Of a task that is not in a list. False without memory: it is where it was. */
+static bool give(struct task *task, struct worker *worker, const struct tp__leaf *leaf)
+{
+    if (!append_task(worker, leaf))
+        return false;
+    task->worker = worker->id;
+    worker->tasks++;
+    worker->given++;
+    return true;
+}
+
+static void give_back(struct agent *agent, struct session *session, struct task *task)
+{
+    stream_return(session, task->sequence, task->dispatch, TP__RETURNED_RECALLED, "the node is out of memory");
+    task_remove(agent, session, task);
+}
+
+void give_or_wait(struct agent *agent, struct session *session, struct task *task, const struct tp__leaf *leaf)
+{
+    struct worker *common = session->common;
+    if (leaf->cell == 0 && !(leaf->flags & TP__LEAF_ISOLATED) && common && common->state == WORKER_READY &&
+        session->waiting[WAITING_QUEUE].count == 0 && session_may_start(agent, session)) {
+        if (!give(task, common, leaf))
+            give_back(agent, session, task);
+        return;
+    }
+    if (task_wait(agent, session, task, leaf, WAITING_QUEUE))
+        session->dirty = true;
+    else
+        give_back(agent, session, task);
+}
+
+/* The process that a waiting task is for. NULL: there is none yet, and none more may be started now, or `*failed`. */
+static struct worker *process_for(struct agent *agent, struct session *session, struct waiting *waiting,
+                                  struct tp__problem *problem, bool *failed)
+{
+    const bool isolated = waiting->leaf.flags & TP__LEAF_ISOLATED;
+    const uint32_t cell = isolated ? 0 : waiting->leaf.cell;
+    struct worker *worker = isolated ? worker_find(agent, waiting->worker) : worker_of_cell(agent, session, cell);
+    if (worker && worker->state != WORKER_STARTING && worker->state != WORKER_READY)
+        worker = NULL; /* it ends, for want of tasks: another one */
+    *failed = false;
+    if (worker || ((isolated || cell != 0) && session->processes >= PROCESSES_LIMIT))
+        return worker;
+    worker = worker_begin(agent, session, cell, isolated ? waiting->leaf.sequence : 0, problem);
+    *failed = !worker;
+    if (worker && isolated)
+        waiting->worker = worker->id;
+    else if (worker && cell == 0)
+        session->common = worker;
+    return worker;
+}
+
+void give_queue(struct agent *agent, struct session *session)
+{
+    session->dirty = false;
+    struct waiting *waiting = session->waiting[WAITING_QUEUE].head;
+    while (waiting) {
+        struct waiting *following = waiting->next;
+        struct tp__problem problem = {TP_OK, ""};
+        bool failed;
+        struct worker *worker = process_for(agent, session, waiting, &problem, &failed);
+        struct task *task = task_find(session, waiting->leaf.sequence);
+        if (failed) {
+            const bool isolated = waiting->leaf.flags & TP__LEAF_ISOLATED;
+            blame_start(agent, session, waiting->leaf.cell, isolated ? waiting->leaf.sequence : 0, problem.text);
+            session->dirty = true; /* others may have gone that `following` was one of */
+            return;
+        }
+        if (worker && worker->state == WORKER_READY) {
+            if (give(task, worker, &waiting->leaf)) {
+                task->waiting = NULL;
+                waiting_free(agent, session, waiting);
+            } else {
+                give_back(agent, session, task);
+            }
+        }
+        waiting = following;
+    }
+}
