@@ -29,7 +29,7 @@ static struct tp__clause *take_first(struct tp__wait_list *list, bool cancelled_
     while (link) {
         struct tp__wait_link *next = tp__wait_list_next(list, link);
         struct tp__clause *clause = tp__clause_of(link);
-        if (cancelled_too || tp__likely(!tp__wait_is_stopping(clause->wait))) {
+        if (cancelled_too || !clause->wait->fiber || tp__likely(!tp__wait_is_stopping(clause->wait))) {
             tp__wait_list_remove(list, link);
             if (clause_wins(clause))
                 return clause;
@@ -75,6 +75,8 @@ static bool deliver(struct tp__clause *receiver, tp_kind kind, size_t size, unio
     }
     if (tp__value_converts(receiver->kind, receiver->size, kind, size)) {
         tp__value_convert(receiver->kind, receiver->size, receiver->data.out, kind, size, content.bytes);
+        receiver->found_kind = (uint8_t)kind;
+        receiver->found_size = (uint32_t)size;
         return true;
     }
     receiver->found_kind = (uint8_t)kind;
@@ -97,7 +99,7 @@ static bool hand_over(tp_channel *channel, tp_kind kind, size_t size, union tp__
 
 struct tp__clause *tp__clause_refill(tp_channel *channel)
 {
-    if (channel->closed)
+    if (channel->closed || tp__message_queue_count(&channel->queue) >= channel->capacity)
         return NULL;
     struct tp__clause *sender = take_first(&channel->senders, false);
     if (sender) {
@@ -295,6 +297,35 @@ tp_status tp__clause_finish(struct tp__clause *clause, const char *name, const c
     if (tp__unlikely(tp__kind_is_counted(clause->kind)))
         status = tp__value_give(clause->kind, clause->size, clause->data.out);
     return status;
+}
+
+tp_status tp__channel_put_back(tp_channel *channel, tp_kind kind, size_t size, union tp__content content)
+{
+    struct tp__message_queue *queue = &channel->queue;
+    struct tp__message_ring *ring = NULL;
+    bool lost = false;
+    for (bool placed = false; !placed;) {
+        struct woken woken = {.first = NULL};
+        tp__channel_lock(channel);
+        lost = channel->given_up;
+        placed = lost || hand_over(channel, kind, size, content, &woken);
+        if (!placed && !tp__message_queue_has_front_room(queue) && ring) {
+            tp__message_queue_add_front(queue, ring);
+            ring = NULL;
+        }
+        if (!placed && tp__message_queue_has_front_room(queue)) {
+            tp__message_queue_push_front(queue, kind, size, content);
+            placed = true;
+        }
+        tp__spinlock_unlock(&channel->lock);
+        woken_wake(&woken);
+        if (!placed && !(ring = tp__message_ring_new(TP__RING_SLOTS_FIRST)))
+            return TP_E_NOMEM;
+    }
+    tp__message_rings_free(ring);
+    if (lost)
+        tp__message_drop(kind, size, content);
+    return TP_OK;
 }
 
 bool tp__clauses_close(tp_channel *channel, int limit)

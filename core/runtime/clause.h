@@ -8,6 +8,8 @@
  * whose message enters the queue at once. So never do both wait, and whatever can be done has been done when the lock
  * is let go. A waiting receiver that cannot take the message's type is woken with TP_E_TYPE and the next one is tried.
  *
+ * A message that is put back enters at the front, also of a full channel, which then stays full until as many have left.
+ *
  * Who decides. Whoever takes a clause out of its list under the channel's lock has decided it, if the clause is alone.
  * The clauses of a select lie in several lists, under several locks: there its atomic `fired` decides.
  */
@@ -34,7 +36,7 @@ struct tp__clause {
     } data;
     void *block; /**< a large message that was handed to the receiver, who copies and frees it */
     uint32_t size;
-    uint32_t found_size; /**< with TP_E_TYPE: of the message that the receiver could not take */
+    uint32_t found_size; /**< of the message, if the receiver took it as a wider type, or with TP_E_TYPE: could not */
     uint8_t kind;        /**< a tp_kind */
     uint8_t found_kind;
     uint8_t status; /**< a tp_status: how it ended */
@@ -70,6 +72,10 @@ tp_status tp__clause_finish(struct tp__clause *clause, const char *name, const c
 
 /** Lock held, and a message has left: the first waiting sender's enters. Returns who is to be woken, or NULL. */
 struct tp__clause *tp__clause_refill(tp_channel *channel);
+
+/** Puts a message that was received back to the front, or hands it to the first receiver who waits and can take it. It
+ *  is dropped if nobody will look for it. TP_E_NOMEM (no error stored): it is still the caller's. */
+tp_status tp__channel_put_back(tp_channel *channel, tp_kind kind, size_t size, union tp__content content);
 
 /** Closes the channel and wakes at most `limit` of those who wait, with TP_E_CLOSED. True if some are left; if not, the
  *  channel may be gone. */

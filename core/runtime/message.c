@@ -76,6 +76,7 @@ struct tp__message_ring *tp__message_ring_new(uint32_t slots)
         ring->next = NULL;
         ring->mask = slots - 1;
         ring->end = 0;
+        ring->start = 0;
     }
     return ring;
 }
@@ -96,7 +97,7 @@ static struct tp__message_ring *take_empty_rings(struct tp__message_queue *queue
     while (queue->out != queue->in && queue->out_position == queue->out->end) {
         struct tp__message_ring *ring = queue->out;
         queue->out = ring->next;
-        queue->out_position = 0;
+        queue->out_position = queue->out->start;
         ring->next = empty;
         empty = ring;
     }
@@ -134,6 +135,40 @@ struct tp__message_ring *tp__message_queue_add(struct tp__message_queue *queue, 
     queue->room = ring->mask + 1;
     queue->low = ring->mask < TP__RING_SLOTS_KEPT ? 0 : ring->mask / 16;
     return take_empty_rings(queue);
+}
+
+bool tp__message_queue_has_front_room(const struct tp__message_queue *queue)
+{
+    if (queue->out == queue->in)
+        return queue->room > 0; /* 0 without a ring */
+    return queue->out->end - queue->out_position <= queue->out->mask;
+}
+
+void tp__message_queue_push_front(struct tp__message_queue *queue, tp_kind kind, size_t size, union tp__content content)
+{
+    struct tp__message *slot = &queue->out->slots[--queue->out_position & queue->out->mask];
+    if (queue->out == queue->in)
+        queue->room--;
+    atomic_store_explicit(&queue->count, tp__message_queue_count(queue) + 1, memory_order_relaxed);
+    slot->size = (uint32_t)size;
+    slot->kind = kind;
+    if (tp__message_is_boxed(size))
+        slot->in.block = content.block;
+    else
+        memcpy(slot->in.bytes, content.bytes, size);
+}
+
+void tp__message_queue_add_front(struct tp__message_queue *queue, struct tp__message_ring *ring)
+{
+    if (!queue->out) {
+        (void)tp__message_queue_add(queue, ring); /* the first: there is none to be freed */
+        return;
+    }
+    queue->out->start = queue->out_position;
+    ring->next = queue->out;
+    ring->end = ring->mask + 1; /* it is filled from its end */
+    queue->out = ring;
+    queue->out_position = ring->end;
 }
 
 void tp__message_queue_fini(struct tp__message_queue *queue)

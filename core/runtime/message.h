@@ -49,8 +49,9 @@ struct tp__message {
 
 struct tp__message_ring {
     struct tp__message_ring *next;
-    uint32_t mask; /**< slots - 1 */
-    uint32_t end;  /**< the position behind its last message; counts once another ring follows */
+    uint32_t mask;  /**< slots - 1 */
+    uint32_t end;   /**< the position behind its last message; counts once another ring follows */
+    uint32_t start; /**< the position of its first message, while it is not the one that messages leave */
     alignas(32) struct tp__message slots[];
 };
 
@@ -154,6 +155,14 @@ static inline struct tp__message_ring *tp__message_queue_pop(struct tp__message_
     }
     return tp__message_queue_retire(queue);
 }
+
+/** True if a message can be pushed before the front. */
+bool tp__message_queue_has_front_room(const struct tp__message_queue *queue);
+/** Puts a message before the front; there must be room. */
+void tp__message_queue_push_front(struct tp__message_queue *queue, tp_kind kind, size_t size,
+                                  union tp__content content);
+/** Links a new ring before the front, which makes room there. */
+void tp__message_queue_add_front(struct tp__message_queue *queue, struct tp__message_ring *ring);
 
 /** How many slots the next ring needs, in a channel of that capacity (0: unbounded). */
 uint32_t tp__message_queue_next_slots(const struct tp__message_queue *queue, uint32_t capacity);

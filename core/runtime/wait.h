@@ -32,9 +32,15 @@ struct tp_promise;
 /** Takes the wait out of its object: true if it was still there. Called on the waiter's OS thread; must not yield. */
 typedef bool tp__withdraw_fn(struct tp__wait *wait);
 
+/** Told instead of a fiber that is made ready: on the waker's thread, while no lock is held. The wait is gone with it. */
+typedef void tp__woken_fn(struct tp__wait *wait);
+
 struct tp__wait {
-    struct tp__fiber *fiber;   /**< who waits */
-    tp__withdraw_fn *withdraw; /**< how to give up */
+    struct tp__fiber *fiber; /**< who waits; NULL: nobody does, and `woken` is called */
+    union {
+        tp__withdraw_fn *withdraw; /**< how to give up */
+        tp__woken_fn *woken;
+    };
 };
 
 enum tp__wait_mode {
@@ -58,7 +64,7 @@ tp_status tp__wait_park_starting(struct tp__wait *wait, int64_t deadline_ns, str
 void tp__wait_give_up(struct tp__fiber *fiber, tp_status outcome);
 
 /** True if the waiter was told to stop, so that it will not go on with what it is given: whoever gives something passes
- *  it over. It takes itself out of the list. Under the object's lock, and for waits that are cancellable. */
+ *  it over. It takes itself out of the list. Under the object's lock, and for waits of fibers that are cancellable. */
 bool tp__wait_is_stopping(const struct tp__wait *wait);
 
 /** Makes the waiter ready. Exactly once a wait, by whoever took it out of its list, from any thread. */
