@@ -24,8 +24,12 @@ prefix=$prefix-moved
 libdir=$(dirname "$(find "$prefix" -name pkgconfig)")
 
 check_needed() {
-    # Only the C library, and our own when it is shared.
-    if readelf -d "$1" | grep NEEDED | grep -vE 'libc\.so|ld-linux|libtaskpool\.so|libgcc_s\.so'; then
+    # Only the C library, our own when it is shared, and what the cluster needs when it is not.
+    local allowed='libc\.so|ld-linux|libgcc_s\.so|libtaskpool\.so'
+    case $linkage,$1 in
+    static,* | *libtaskpool.so*) allowed="$allowed|libzmq\.so|libsodium\.so|libprotobuf-c\.so" ;;
+    esac
+    if readelf -d "$1" | grep NEEDED | grep -vE "$allowed"; then
         echo "$1 needs more than it should" >&2
         exit 1
     fi
