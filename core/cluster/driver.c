@@ -448,13 +448,16 @@ static void end_thread(struct tp__driver *driver)
 
 static void close_session(struct tp__remote *remote)
 {
-    struct tp__driver *driver = driver_of(remote);
-    end_thread(driver);
-    release(driver);
+    end_thread(driver_of(remote));
+}
+
+static void free_driver(struct tp__remote *remote)
+{
+    release(driver_of(remote));
 }
 
 static const struct tp__remote_class driver_class = {
-    .submit = submit, .stopped = stopped, .size = size_of_pool, .close = close_session};
+    .submit = submit, .stopped = stopped, .size = size_of_pool, .close = close_session, .free = free_driver};
 
 static bool new_session(struct tp__driver *driver, const tp_pool_options *options)
 {
@@ -553,7 +556,7 @@ static struct tp__executor *open_session(const char *host_and_port, const tp_poo
     pthread_mutex_init(&driver->open_lock, NULL);
     pthread_cond_init(&driver->open_changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (start(driver, host_and_port, options) != TP_OK) {
+    if (start(driver, host_and_port, options) != TP_OK) { /* then there is no executor */
         release(driver);
         return NULL;
     }
@@ -562,19 +565,19 @@ static struct tp__executor *open_session(const char *host_and_port, const tp_poo
     if (error) {
         errno = error;
         tp__fail_errno(TP_E_SYSTEM, "the session's thread cannot be started");
+        executor->remote = NULL; /* nothing is to be closed */
+        tp__executor_stop(executor);
+        tp__executor_release(executor);
         release(driver);
-    } else if (wait_until_open(driver) == TP_OK) {
-        return executor;
-    } else {
-        struct tp__error_record *why = tp__error_retain(tp__context_current()->error);
-        close_session(&driver->remote);
-        tp__error_set(why);
-        tp__error_release(why);
+        return NULL;
     }
-    executor->remote = NULL; /* gone: nothing is left to close */
+    if (wait_until_open(driver) == TP_OK)
+        return executor;
+    struct tp__error_record *why = tp__error_retain(tp__context_current()->error);
     tp__executor_stop(executor);
-    tp__channels_free(executor->channels);
     tp__executor_release(executor);
+    tp__error_set(why);
+    tp__error_release(why);
     return NULL;
 }
 

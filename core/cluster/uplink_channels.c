@@ -241,15 +241,15 @@ static tp_status finish(struct pending *pending, struct tp__clause *clauses, siz
     const uint32_t index = tp__get_u32(&reader);
     const uint8_t found_kind = tp__get_u8(&reader);
     const uint32_t found_size = tp__get_u32(&reader);
+    if (count > 1 && (status == TP_E_FULL || status == TP_E_EMPTY))
+        status = TP_E_TIMEOUT; /* what tp_select says when nothing was possible at once */
     if (!reader.ok || index >= count)
         return tp__fail(TP_E_DECODE, "the driver's reply to a channel operation makes no sense");
     struct tp__clause *clause = &clauses[index];
-    *chosen = index;
-    if (status == TP_OK && clause->send) {
-        tp__message_drop(clause->kind, clause->size,
-                         clause->data.content); /* it was the channel's: a copy went there */
+    if (status != TP_E_TIMEOUT)
+        *chosen = index;
+    if (status == TP_OK && clause->send)
         return TP_OK;
-    }
     if (status == TP_OK)
         return receive_value(pending, &reader, clause);
     if (status == TP_E_TIMEOUT)
@@ -275,7 +275,6 @@ tp_status tp__uplink_operate(struct tp__remote *remote, struct tp__clause *claus
     (void)remote;
     struct tp__buffer body = {.bytes = NULL};
     struct pending pending = {.reply = NULL};
-    *chosen = 0;
     tp_status status = put_operation(&body, clauses, count, timeout_ms != 0);
     if (status == TP_OK) /* an operation that does not wait has its reply soon */
         status = ask(&pending, &body, timeout_ms > 0 ? tp__deadline_ns(timeout_ms) : TP__NEVER);

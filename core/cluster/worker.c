@@ -189,7 +189,9 @@ static void start_pool(void)
     struct tp__worker_process *process = &tp__worker_process;
     const tp_pool_options options = {.stack_bytes = 0};
     process->children = tp__executor_start_remote(tp__uplink_remote(), &options, true);
-    process->pool = process->children ? tp__pool_start_local(process->memory->threads, &options) : NULL;
+    char where[24];
+    snprintf(where, sizeof where, "local:%u", process->memory->threads);
+    process->pool = process->children ? tp_pool_open_with(where, options) : NULL;
     if (!process->pool)
         tp__worker_die("%s", tp_last_error()->message);
     process->executor = process->pool->executor;
