@@ -1,0 +1,17 @@
+# The node's shell, against worker processes that are small C programs of their own.
+add_executable(node.fake_worker node/fake_worker.c)
+target_compile_definitions(node.fake_worker PRIVATE _GNU_SOURCE=)
+target_compile_options(node.fake_worker PRIVATE -g -fno-omit-frame-pointer -fno-sanitize=all)
+target_link_options(node.fake_worker PRIVATE -fno-sanitize=all)
+target_link_libraries(node.fake_worker PRIVATE taskpool_proto taskpool_warnings)
+
+function(taskpool_node_test name)
+    taskpool_test(node ${name} ${ARGN} LIBRARIES taskpool_node_shell)
+    if(TARGET node.${name})
+        target_compile_definitions(node.${name} PRIVATE FAKE_WORKER="$<TARGET_FILE:node.fake_worker>")
+        add_dependencies(node.${name} node.fake_worker)
+        set_tests_properties(node.${name} PROPERTIES SKIP_RETURN_CODE 77)
+    endif()
+endfunction()
+
+taskpool_node_test(processes_test SOURCES node/workers.c TIMEOUT 120)
