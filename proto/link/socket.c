@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
 
@@ -60,10 +61,29 @@ static bool set_own_key(void *socket, const struct tp__key *own)
     return good;
 }
 
+/* libzmq would take some of the others, and find out later or never. */
+static bool is_endpoint(const char *endpoint, bool listens)
+{
+    static const char scheme[] = "tcp://";
+    if (strncmp(endpoint, scheme, sizeof scheme - 1) != 0)
+        return false;
+    const char *host = endpoint + sizeof scheme - 1;
+    const char *port = strrchr(host, ':');
+    if (!port || port == host)
+        return false;
+    if (listens && strcmp(port + 1, "*") == 0)
+        return true;
+    const size_t digits = strspn(port + 1, "0123456789");
+    if (digits == 0 || digits > 5 || port[1 + digits])
+        return false;
+    const long number = strtol(port + 1, NULL, 10);
+    return number > 0 && number <= UINT16_MAX;
+}
+
 static void *open_socket(void *zmq_context, int type, const char *endpoint, const struct tp__key *own,
                          struct tp__problem *problem)
 {
-    if (strncmp(endpoint, "tcp://", 6) != 0) {
+    if (!is_endpoint(endpoint, type == ZMQ_ROUTER)) {
         tp__problem_set(problem, TP_E_ADDRESS, "\"%s\" is not an endpoint: write tcp://HOST:PORT", endpoint);
         return NULL;
     }
