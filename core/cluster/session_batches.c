@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/* Design notes. Tasks that wait stand in a lane for each depth; the deepest go first, as what they produce is waited
+ * for by what is parked. Tasks that are pinned stand at their node, and those that have none at the moment apart.
+ *
+ * A batch is made of what waits when there is room: in the budget that the coordinator gave, and in the link's lane of
+ * bulk, which is kept short so that deeper tasks that come later do not stand behind a million others. It is remembered
+ * until the coordinator has said of each of its tasks where it went: only then has it left the coordinator. */
+#include "cluster/session_state.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+enum { PAYLOAD_PART_BYTES = 1 << 20 };
+
+/* ---- what waits ---- */
+
+bool tp__session_make_lane(struct tp__session *session, uint16_t depth)
+{
+    if (depth >= session->sending.lane_count) {
+        const uint32_t count = (depth / 64u + 1) * 64;
+        struct ring **lanes = realloc(session->sending.lanes, count * sizeof *lanes);
+        if (!lanes)
+            return false;
+        session->sending.lanes = lanes;
+        uint64_t *occupied = realloc(session->sending.occupied, count / 64 * sizeof *occupied);
+        if (!occupied)
+            return false;
+        session->sending.occupied = occupied;
+        for (uint32_t i = session->sending.lane_count; i < count; i++)
+            lanes[i] = NULL;
+        for (uint32_t i = session->sending.lane_count / 64; i < count / 64; i++)
+            occupied[i] = 0;
+        session->sending.lane_count = count;
+    }
+    if (!session->sending.lanes[depth]) {
+        struct ring *lane = malloc(sizeof *lane);
+        if (!lane)
+            return false;
+        tp__ring_init(lane);
+        session->sending.lanes[depth] = lane;
+    }
+    return true;
+}
+
+static void put(struct ring *place, struct task *task, bool first)
+{
+    if (first)
+        tp__ring_prepend(place, &task->ring);
+    else
+        tp__ring_append(place, &task->ring);
+}
+
+static void wait_pinned(struct tp__session *session, struct task *task, bool first)
+{
+    struct node *node = tp__session_node_of_worker(session, (size_t)task->rare->worker, &task->rare->local);
+    task->node = node;
+    if (!node) {
+        put(&session->sending.homeless, task, first);
+        return;
+    }
+    put(&node->waiting, task, first);
+    if (tp__ring_is_empty(&node->pinned))
+        tp__ring_append(&session->sending.pinned, &node->pinned);
+}
+
+void tp__session_wait(struct tp__session *session, struct task *task, bool first)
+{
+    tp__ring_remove(&task->ring);
+    tp__session_task_set_state(session, task, TASK_WAITING);
+    if (task->rare && task->rare->worker >= 0) {
+        wait_pinned(session, task, first);
+        return;
+    }
+    task->node = NULL;
+    put(session->sending.lanes[task->depth], task, first);
+    session->sending.occupied[task->depth / 64] |= UINT64_C(1) << task->depth % 64;
+}
+
+void tp__session_house(struct tp__session *session)
+{
+    struct ring homeless;
+    tp__ring_init(&homeless);
+    tp__ring_splice(&homeless, &session->sending.homeless);
+    while (!tp__ring_is_empty(&homeless))
+        tp__session_wait(session, TP__RING_OF(homeless.next, struct task, ring), false);
+}
+
+/* NULL: none waits. */
+static struct ring *deepest_lane(struct tp__session *session)
+{
+    for (uint32_t word = session->sending.lane_count / 64; word-- > 0;) {
+        while (session->sending.occupied[word]) {
+            const uint32_t bit = 63 - (uint32_t)__builtin_clzll(session->sending.occupied[word]);
+            struct ring *lane = session->sending.lanes[word * 64 + bit];
+            if (!tp__ring_is_empty(lane))
+                return lane;
+            session->sending.occupied[word] &= ~(UINT64_C(1) << bit);
+        }
+    }
+    return NULL;
+}
+
+/* ---- making a batch ---- */
+
+struct making {
+    struct task *tasks[TP__BATCH_LIMIT];
+    uint32_t count;
+    uint32_t bytes; /* of the leaves */
+};
+
+static struct tp__leaf leaf_of(const struct task *task)
+{
+    const struct rare *rare = task->rare;
+    struct tp__leaf leaf = {.sequence = task->sequence,
+                            .parent = rare ? rare->parent : 0,
+                            .dispatch = task->dispatch,
+                            .task = task->function,
+                            .flags = task->flags,
+                            .cell = task->cell,
+                            .worker = task->node ? rare->local + 1 : 0,
+                            .stack_kib = task->stack_kib,
+                            .depth = task->depth,
+                            .length = task->length};
+    if (task->length > TP__LEAF_INLINE_LIMIT_BYTES) {
+        leaf.flags |= TP__LEAF_LARGE;
+        leaf.payload_hash = tp__hash_of(task->payload, task->length);
+    } else {
+        leaf.payload = task->payload;
+    }
+    return leaf;
+}
+
+/* What the task takes of the coordinator's budget. */
+static uint32_t bytes_of(const struct task *task)
+{
+    return TP__LEAF_HEADER_BYTES + task->length;
+}
+
+static uint32_t leaf_bytes(const struct task *task)
+{
+    const bool large = task->length > TP__LEAF_INLINE_LIMIT_BYTES;
+    return TP__LEAF_HEADER_BYTES + (large ? (uint32_t)sizeof(struct tp__hash) : task->length);
+}
+
+/* The first ones of a list that fit into one batch; at least one, which may be larger than the budget if nothing is at
+ * the coordinator. */
+static void pick(struct tp__session *session, struct ring *from, struct making *making)
+{
+    making->count = making->bytes = 0;
+    uint64_t taken = session->sending.queued_bytes;
+    uint64_t apart = 0; /* bytes of payloads that follow in frames of their own */
+    const uint64_t limit = session->wire.queue_limit_bytes;
+    uint8_t *to = session->sending.leaves;
+    const struct task *first = TP__RING_OF(from->next, struct task, ring);
+    for (struct ring *ring = from->next; ring != from && making->count < TP__BATCH_LIMIT; ring = ring->next) {
+        struct task *task = TP__RING_OF(ring, struct task, ring);
+        const uint32_t leaf_size = leaf_bytes(task);
+        if (task->depth != first->depth || making->bytes + leaf_size > TP__BATCH_LIMIT_BYTES ||
+            (taken > 0 && taken + bytes_of(task) > limit) || apart > TP__BULK_LANE_BYTES)
+            break;
+        const struct tp__leaf leaf = leaf_of(task);
+        to = tp__leaf_write(to, &leaf);
+        if (leaf.flags & TP__LEAF_LARGE)
+            apart += task->length;
+        taken += bytes_of(task);
+        making->bytes += leaf_size;
+        making->tasks[making->count++] = task;
+    }
+}
+
+static struct batch *new_batch(struct tp__session *session, const struct making *making, struct node *node)
+{
+    const size_t size = sizeof(struct batch) + making->count * sizeof(struct batch_task);
+    struct batch *batch = malloc(size);
+    if (!batch)
+        return NULL;
+    batch->entry.key = session->sending.next_batch;
+    if (!tp__session_index_add(&session->sending.batches, &batch->entry)) {
+        free(batch);
+        return NULL;
+    }
+    session->sending.next_batch++;
+    session->sending.batch_bytes += size;
+    tp__ring_init(&batch->ring);
+    batch->node = node;
+    batch->count = batch->left = making->count;
+    if (node)
+        tp__ring_append(&node->batches, &batch->ring);
+    return batch;
+}
+
+static void free_batch(struct tp__session *session, struct batch *batch)
+{
+    tp__session_index_remove(&session->sending.batches, &batch->entry);
+    tp__ring_remove(&batch->ring);
+    session->sending.batch_bytes -= sizeof *batch + batch->count * sizeof batch->tasks[0];
+    free(batch);
+}
+
+static void send_leaves(struct tp__session *session, const struct batch *batch, const struct making *making,
+                        uint32_t depth)
+{
+    struct tp__hash hashes[TP__BATCH_LIMIT];
+    if (!tp__batch_hash(session->sending.leaves, making->bytes, making->count, hashes)) {
+        tp__session_unlink(session, "a batch could not be hashed"); /* it is well-formed: we wrote it */
+        return;
+    }
+    const struct tp__hash root = tp__batch_root(hashes, making->count);
+    uint8_t signature[TP__SIGNATURE_BYTES];
+    tp__batch_sign(session->keys.signing_secret, &session->id, batch->entry.key, making->count, &root, signature);
+    Taskpool__Tasks tasks = TASKPOOL__TASKS__INIT;
+    tasks.session = tp__field_of_id(&session->id);
+    tasks.batch = batch->entry.key;
+    tasks.count = tasks.run = making->count;
+    tasks.signature = tp__field(signature, sizeof signature);
+    tasks.leaves = tp__field(session->sending.leaves, making->bytes);
+    tasks.depth = depth;
+    if (batch->node)
+        tasks.incarnation = tp__field_of_id(&batch->node->incarnation);
+    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    frame.body_case = TASKPOOL__FRAME__BODY_TASKS;
+    frame.tasks = &tasks;
+    tp__session_send(session, TP__LANE_BULK, &frame);
+}
+
+static void send_payload(struct tp__session *session, const struct task *task)
+{
+    for (uint32_t offset = 0; offset < task->length; offset += PAYLOAD_PART_BYTES) {
+        const uint32_t left = task->length - offset;
+        Taskpool__Payload payload = TASKPOOL__PAYLOAD__INIT;
+        payload.session = tp__field_of_id(&session->id);
+        payload.sequence = task->sequence;
+        payload.dispatch = task->dispatch;
+        payload.offset = offset;
+        payload.part = tp__field(task->payload + offset, left < PAYLOAD_PART_BYTES ? left : PAYLOAD_PART_BYTES);
+        Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+        frame.body_case = TASKPOOL__FRAME__BODY_PAYLOAD;
+        frame.payload = &payload;
+        tp__session_send(session, TP__LANE_BULK, &frame);
+    }
+}
+
+static void send_batch(struct tp__session *session, struct ring *from, struct node *node)
+{
+    struct making making;
+    pick(session, from, &making);
+    if (making.count == 0)
+        return;
+    struct batch *batch = new_batch(session, &making, node);
+    if (!batch)
+        return; /* they wait until the next event */
+    for (uint32_t i = 0; i < making.count; i++) {
+        struct task *task = making.tasks[i];
+        batch->tasks[i] = (struct batch_task){task->sequence, task->dispatch, bytes_of(task)};
+        session->sending.queued_bytes += bytes_of(task);
+        tp__ring_remove(&task->ring);
+        tp__ring_append(node ? &node->queued : &session->tasks.queued, &task->ring);
+        tp__session_task_set_state(session, task, TASK_QUEUED);
+    }
+    session->tasks.dispatches += making.count;
+    send_leaves(session, batch, &making, making.tasks[0]->depth);
+    for (uint32_t i = 0; i < making.count; i++)
+        if (making.tasks[i]->length > TP__LEAF_INLINE_LIMIT_BYTES)
+            send_payload(session, making.tasks[i]);
+}
+
+/* Is there room for a batch that begins with the first one of `from`? */
+static bool has_room(const struct tp__session *session, const struct ring *from)
+{
+    const struct task *task = TP__RING_OF(from->next, const struct task, ring);
+    const uint64_t queued = session->sending.queued_bytes;
+    return tp__session_is_linked(session) && tp__link_queued(session->wire.link, TP__LANE_BULK) < TP__BULK_LANE_BYTES &&
+           (queued == 0 || queued + bytes_of(task) <= session->wire.queue_limit_bytes);
+}
+
+/* One batch for each node with pinned tasks. True if there was one. */
+static bool send_pinned(struct tp__session *session)
+{
+    struct ring seen;
+    tp__ring_init(&seen);
+    bool sent = false;
+    while (!tp__ring_is_empty(&session->sending.pinned)) {
+        struct node *node = TP__RING_OF(session->sending.pinned.next, struct node, pinned);
+        tp__ring_remove(&node->pinned);
+        if (tp__ring_is_empty(&node->waiting))
+            continue;
+        tp__ring_append(&seen, &node->pinned);
+        if (!node->reachable || !has_room(session, &node->waiting))
+            continue;
+        send_batch(session, &node->waiting, node);
+        sent = true;
+    }
+    tp__ring_splice(&session->sending.pinned, &seen);
+    return sent;
+}
+
+void tp__session_send_waiting(struct tp__session *session)
+{
+    for (bool sent = true; sent && session->tasks.by_state[TASK_WAITING] > 0;) {
+        const uint64_t waiting = session->tasks.by_state[TASK_WAITING];
+        sent = send_pinned(session);
+        struct ring *lane = deepest_lane(session);
+        if (lane && has_room(session, lane)) {
+            send_batch(session, lane, NULL);
+            sent = true;
+        }
+        if (session->tasks.by_state[TASK_WAITING] == waiting)
+            break; /* without memory */
+    }
+}
+
+/* ---- what was placed ---- */
+
+void tp__session_drop_batches(struct tp__session *session, struct node *node)
+{
+    if (!node) {
+        for (size_t i = 0; i < session->sending.batches.bucket_count; i++)
+            while (session->sending.batches.buckets[i])
+                free_batch(session, TP__RING_OF(session->sending.batches.buckets[i], struct batch, entry));
+        session->sending.queued_bytes = 0;
+        return;
+    }
+    while (!tp__ring_is_empty(&node->batches)) {
+        struct batch *batch = TP__RING_OF(node->batches.next, struct batch, ring);
+        for (uint32_t i = 0; i < batch->count; i++)
+            if (batch->tasks[i].dispatch != 0)
+                session->sending.queued_bytes -= batch->tasks[i].bytes;
+        free_batch(session, batch);
+    }
+}
+
+/* `node` NULL: at an incarnation that is none of ours, or not the one that the batch was for. No task starts there. */
+static void placed_one(struct tp__session *session, const struct batch_task *placed, struct node *node)
+{
+    struct task *task = tp__session_task_find(session, placed->sequence);
+    if (!task || task->dispatch != placed->dispatch) {
+        if (node) /* it has ended, or was sent again, since it was sent */
+            tp__session_say_short(session, node, TP__RECORD_CANCEL, placed->sequence, placed->dispatch);
+    } else if (task->state == TASK_QUEUED) {
+        if (node)
+            tp__session_task_place(session, task, node);
+        else
+            tp__session_again(session, task);
+    }
+    /* else a record of the node came first */
+}
+
+static void placed_run(struct tp__session *session, const Taskpool__Run *run)
+{
+    struct index_entry *entry = tp__session_index_find(&session->sending.batches, run->batch);
+    struct batch *batch = entry ? TP__RING_OF(entry, struct batch, entry) : NULL;
+    if (!batch || run->run == 0 || run->run > batch->count || run->first > batch->count - run->run) {
+        session->tasks.refused++;
+        return;
+    }
+    struct node *node = tp__session_node_find(session, run->incarnation.data, run->incarnation.len);
+    if (batch->node && batch->node != node)
+        node = NULL;
+    for (uint32_t i = run->first; i < run->first + run->run; i++) {
+        const struct batch_task placed = batch->tasks[i];
+        if (placed.dispatch == 0) {
+            session->tasks.refused++;
+            continue;
+        }
+        batch->tasks[i].dispatch = 0;
+        batch->left--;
+        session->sending.queued_bytes -= placed.bytes;
+        placed_one(session, &placed, node);
+    }
+    if (batch->left == 0)
+        free_batch(session, batch);
+}
+
+void tp__session_placed(struct tp__session *session, const Taskpool__Placed *placed)
+{
+    for (size_t i = 0; i < placed->n_runs; i++)
+        placed_run(session, placed->runs[i]);
+}
