@@ -44,7 +44,7 @@ struct tp__window *tp__window_new(void); /**< NULL without memory */
 void tp__window_free(struct tp__window *window);
 enum tp__window_answer { TP__WINDOW_NEW, TP__WINDOW_SEEN, TP__WINDOW_STALE, TP__WINDOW_OTHER_ROOT, TP__WINDOW_NOMEM };
 /** Looks up leaf `index` of a batch with that (verified) root and marks it. OTHER_ROOT: the number was used for another
- *  batch. STALE: older than the window. */
+ *  batch, or no batch has such an index. STALE: older than the window. */
 enum tp__window_answer tp__window_take(struct tp__window *window, uint64_t batch, const struct tp__hash *root,
                                        uint32_t index);
 

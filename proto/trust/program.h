@@ -11,6 +11,7 @@
 #include "wire/names.h"
 #include "wire/problem.h"
 
+/** 0 for a length past TP__PROGRAM_LIMIT_BYTES: there is no such program. */
 uint32_t tp__program_chunk_count(uint64_t length);
 struct tp__hash tp__program_chunk_hash(uint32_t index, const void *bytes, size_t size);
 /** The root over `count` chunk hashes, of any count. */

@@ -319,7 +319,7 @@ static bool are_records(const uint8_t *bytes, size_t size)
         if (tp__record_read(&reader, &record) != TP__RECORD_FOUND)
             return false;
     }
-    return size > 0;
+    return true;
 }
 
 static bool open_frame(const struct tp__stream *stream, uint8_t *plain, uint64_t position, bool acknowledgement,

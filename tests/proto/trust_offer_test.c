@@ -174,6 +174,33 @@ static void a_signed_offer_must_make_sense_too(void **state)
     }
 }
 
+/* As the layout in the header says, whatever the lengths. */
+static bool is_good_with_texts(uint32_t machine, uint32_t name)
+{
+    uint8_t bytes[TP__OFFER_LIMIT_BYTES] = {0};
+    const struct tp__offer offer = make_offer();
+    tp__offer_sign(&offer, &driver, bytes);
+    uint8_t *end = bytes + 16 + 32 + 16 + 3 * 32 + 8 + 4;
+    memcpy(end, &machine, 4);
+    memset(end + 4, 'm', machine);
+    end += 4 + machine;
+    memcpy(end, &name, 4);
+    memset(end + 4, 'n', name);
+    end += 4 + name;
+    crypto_sign_detached(end, NULL, bytes, (size_t)(end - bytes), driver.secret);
+    return offer_verifies(bytes, (size_t)(end - bytes) + 64);
+}
+
+static void texts_have_limits(void **state)
+{
+    (void)state;
+    assert_true(is_good_with_texts(15, TP__NAME_LIMIT));
+    assert_true(is_good_with_texts(0, 0));
+    assert_false(is_good_with_texts(16, 5));
+    assert_false(is_good_with_texts(5, TP__NAME_LIMIT + 1));
+    assert_false(is_good_with_texts(100, 100));
+}
+
 static void keys_of_low_order_sign_nothing(void **state)
 {
     (void)state;
@@ -271,11 +298,17 @@ int main(int argc, char **argv)
     tp__key_generate(&driver, "driver");
     tp__key_generate(&node, "node");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_offer_comes_back_as_it_was),   cmocka_unit_test(an_accept_comes_back_as_it_was),
-        cmocka_unit_test(no_bit_of_either_can_be_changed), cmocka_unit_test(no_byte_can_be_missing_or_too_many),
-        cmocka_unit_test(an_offer_is_no_accept),           cmocka_unit_test(a_signed_offer_must_make_sense_too),
-        cmocka_unit_test(keys_of_low_order_sign_nothing),  cmocka_unit_test(both_ends_get_the_same_keys),
-        cmocka_unit_test(another_accept_gives_other_keys), cmocka_unit_test(an_exchange_key_of_low_order_is_refused),
+        cmocka_unit_test(an_offer_comes_back_as_it_was),
+        cmocka_unit_test(an_accept_comes_back_as_it_was),
+        cmocka_unit_test(no_bit_of_either_can_be_changed),
+        cmocka_unit_test(no_byte_can_be_missing_or_too_many),
+        cmocka_unit_test(an_offer_is_no_accept),
+        cmocka_unit_test(a_signed_offer_must_make_sense_too),
+        cmocka_unit_test(texts_have_limits),
+        cmocka_unit_test(keys_of_low_order_sign_nothing),
+        cmocka_unit_test(both_ends_get_the_same_keys),
+        cmocka_unit_test(another_accept_gives_other_keys),
+        cmocka_unit_test(an_exchange_key_of_low_order_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
