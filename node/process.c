@@ -216,6 +216,12 @@ void process_on_alive(struct event_source *source, uint32_t happened)
 
 /* ---- what it is sent ---- */
 
+static void want(struct process *process)
+{
+    const uint32_t read = process->paused ? 0 : EPOLLIN, write = process->sending.size > 0 ? EPOLLOUT : 0;
+    events_want(process->all->events, &process->socket, read | write);
+}
+
 static void flush(struct process *process)
 {
     struct tp__buffer *sending = &process->sending;
@@ -234,7 +240,16 @@ static void flush(struct process *process)
         process->sent = sending->size = 0;
     if (sending->size == 0 && sending->capacity > SEND_AT_ONCE_BYTES)
         tp__buffer_free(sending);
-    events_want(process->all->events, &process->socket, EPOLLIN | (sending->size > 0 ? (uint32_t)EPOLLOUT : 0U));
+    want(process);
+}
+
+void process_pause(struct processes *processes, uint32_t worker, bool pause)
+{
+    struct process *process = process_find(processes, worker);
+    if (!process)
+        return;
+    process->paused = pause;
+    want(process);
 }
 
 void process_on_socket(struct event_source *source, uint32_t happened)

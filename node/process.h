@@ -50,6 +50,8 @@ bool process_start(struct processes *processes, uint32_t worker, const struct ag
  *  process may just have ended. */
 void process_send(struct processes *processes, uint32_t worker, const uint8_t *records, size_t size);
 void process_kill(struct processes *processes, uint32_t worker);
+/** Nothing more is read from its socket, or again. */
+void process_pause(struct processes *processes, uint32_t worker, bool pause);
 uint64_t process_started_count(const struct processes *processes, uint32_t worker);
 
 void processes_flush(struct processes *processes);

@@ -38,6 +38,7 @@ struct process {
 
     struct event_source socket;
     int64_t disconnected_deadline_ms; /**< of one that has closed the socket; 0: to be set by the next tick */
+    bool paused;                      /**< not read from */
     struct process *next_to_flush;
     bool to_flush;
     struct tp__buffer sending;

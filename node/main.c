@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* taskpool-node: its settings, and what must be done before anything else. */
+#include "base/sanitized.h"
+#include "daemon/config.h"
+#include "daemon/limits.h"
+#include "daemon/log.h"
+#include "daemon/signals.h"
+#include "shell.h"
+#include "symbolizer.h"
+#include "users.h"
+
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/utsname.h>
+#include <taskpool/version.h>
+#include <unistd.h>
+
+enum { VARIABLES_LIMIT = 32, DESCRIPTORS_WANTED = 4096 };
+
+static const struct tp__setting settings[] = {
+    {"coordinator", 'c', TP__SETTING_TEXT, "tcp://HOST:PORT", "where the coordinator listens; required", NULL, 0, 0, 0},
+    {"coordinator-key", 0, TP__SETTING_TEXT, "KEY", "its key, where authorized-keys has not exactly one coordinator",
+     NULL, 0, 0, 0},
+    {"key", 'k', TP__SETTING_PATH, "FILE",
+     "this node's key (default: $TASKPOOL_KEY, else key in $TASKPOOL_HOME or ~/.config/taskpool)", NULL, 0, 0, 0},
+    {"authorized-keys", 'a', TP__SETTING_PATH, "FILE",
+     "whose programs run here, and the coordinator (default: $TASKPOOL_AUTHORIZED_KEYS, else authorized_keys in the "
+     "same"
+     " folder)",
+     NULL, 0, 0, 0},
+    {"name", 'n', TP__SETTING_TEXT, "NAME", "what people call this node (default: the host's name)", NULL, 0, 0, 0},
+    {"workers", 'w', TP__SETTING_NUMBER, "N", "threads that run tasks (default: the usable processors)", NULL, 0,
+     TP__WORKER_THREADS_LIMIT, 0},
+    {"cache", 0, TP__SETTING_PATH, "DIR",
+     "where programs are kept (default: /var/cache/taskpool/programs for root, else taskpool/programs in "
+     "$XDG_CACHE_HOME or ~/.cache)",
+     NULL, 0, 0, 0},
+    {"cache-limit", 0, TP__SETTING_SIZE, "BYTES", "how much of them is kept", "4G", 1 << 20, INT64_MAX, 0},
+    {"programs", 0, TP__SETTING_PATH, "DIR", "run only what is installed there; nothing is shipped", NULL, 0, 0, 0},
+    {"memory-limit", 0, TP__SETTING_SIZE, "BYTES",
+     "what one worker process may use; 0: 80 % of the machine's or the control group's", "0", 0, INT64_MAX, 0},
+    {"same-user", 0, TP__SETTING_FLAG, NULL, "run tasks as the node's own user: they can read its key", NULL, 0, 0, 0},
+    {"worker-uid-base", 0, TP__SETTING_NUMBER, "UID", "the first of the users that worker processes run as", "70000", 1,
+     INT32_MAX, 0},
+    {"worker-uid-count", 0, TP__SETTING_NUMBER, "N", "how many there are", "4096", 1, 1 << 20, 0},
+    {"runtime-dir", 0, TP__SETTING_PATH, "DIR",
+     "where those in use are locked (default: $RUNTIME_DIRECTORY, else /run/taskpool-node)", NULL, 0, 0, 0},
+    {"temp-dir", 0, TP__SETTING_PATH, "DIR", "where worker processes get their private directories", "/tmp", 0, 0, 0},
+    {"environment", 0, TP__SETTING_TEXT, "NAME,...", "variables that worker processes get as well", NULL, 0, 0, 0},
+    {"descriptors", 0, TP__SETTING_NUMBER, "N", "how many a worker process may open; 0: what the system allows", "0", 0,
+     INT32_MAX, 0},
+    {"drain-timeout", 0, TP__SETTING_DURATION, "TIME", "how long tasks may go on after SIGTERM", "30s", 0, INT64_MAX,
+     0},
+    {"log-format", 0, TP__SETTING_TEXT, "FORMAT", "text or json", "text", 0, 0, 0},
+    {"log-level", 0, TP__SETTING_TEXT, "LEVEL", "debug, info, warning or error", "info", 0, 0, 0},
+    {"ready-fd", 0, TP__SETTING_NUMBER, "FD", "writes \"ready\" there when the coordinator has welcomed the node", NULL,
+     0, INT32_MAX, 1},
+    {"config", 0, TP__SETTING_PATH, "FILE", "settings, one \"name = value\" a line", "/etc/taskpool/node.conf", 0, 0,
+     1},
+    {NULL, 0, TP__SETTING_TEXT, NULL, NULL, NULL, 0, 0, 0},
+};
+
+static const struct tp__program program = {
+    .name = "taskpool-node",
+    .version = TP_VERSION,
+    .about = "Runs the tasks of a TaskPool cluster on this machine, each session's in processes of its own.",
+    .settings = settings,
+    .file_setting = "config",
+};
+
+/* What the options point to. */
+struct store {
+    struct tp__key key;
+    struct tp__public_key coordinator_key;
+    char paths[4][PATH_MAX];
+    char variables[1024];
+    const char *names[VARIABLES_LIMIT + 1];
+};
+
+static bool choose_path(const char *given, char path[PATH_MAX], const char *first, const char *home_file,
+                        struct tp__problem *problem)
+{
+    const char *chosen = given ? given : first;
+    if (chosen ? snprintf(path, PATH_MAX, "%s", chosen) < PATH_MAX : tp__home_path(path, PATH_MAX, home_file))
+        return true;
+    return tp__problem_set(problem, TP_E_ARGUMENT, "no place for %s: say where it is, or set $HOME", home_file);
+}
+
+static bool choose_cache(const char *given, char path[PATH_MAX], struct tp__problem *problem)
+{
+    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    int length;
+    if (given)
+        length = snprintf(path, PATH_MAX, "%s", given);
+    else if (geteuid() == 0)
+        length = snprintf(path, PATH_MAX, "/var/cache/taskpool/programs");
+    else if (base && *base)
+        length = snprintf(path, PATH_MAX, "%s/taskpool/programs", base);
+    else if (home && *home)
+        length = snprintf(path, PATH_MAX, "%s/.cache/taskpool/programs", home);
+    else
+        return tp__problem_set(problem, TP_E_ARGUMENT, "no place for the cache: set cache, or $HOME");
+    return length < PATH_MAX || tp__problem_set(problem, TP_E_ARGUMENT, "the path of the cache is too long");
+}
+
+static bool split_variables(const char *list, struct store *store, struct tp__problem *problem)
+{
+    if (list && snprintf(store->variables, sizeof store->variables, "%s", list) >= (int)sizeof store->variables)
+        return tp__problem_set(problem, TP_E_LIMIT, "environment: too long");
+    size_t count = 0;
+    char *rest = NULL;
+    for (char *name = strtok_r(store->variables, ", ", &rest); name; name = strtok_r(NULL, ", ", &rest)) {
+        if (count == VARIABLES_LIMIT)
+            return tp__problem_set(problem, TP_E_LIMIT, "environment: at most %d names", VARIABLES_LIMIT);
+        if (strchr(name, '=') || strncmp(name, "TASKPOOL_", 9) == 0)
+            return tp__problem_set(problem, TP_E_ARGUMENT, "environment: \"%s\" cannot be handed on", name);
+        store->names[count++] = name;
+    }
+    return true;
+}
+
+static bool fill_agent(struct agent_options *agent, const struct tp__config *config, struct tp__problem *problem)
+{
+    struct utsname machine;
+    cpu_set_t processors;
+    char host[HOST_NAME_MAX + 1] = "";
+    if (uname(&machine) != 0 || gethostname(host, sizeof host - 1) != 0)
+        return tp__problem_errno(problem, TP_E_SYSTEM, "cannot read the name of this machine");
+    const char *name = tp__config_text(config, "name");
+    if (name && (strlen(name) > TP__NAME_LIMIT || !*name))
+        return tp__problem_set(problem, TP_E_ARGUMENT, "name: 1 to %d bytes", TP__NAME_LIMIT);
+    (void)snprintf(agent->name, sizeof agent->name, "%.*s", TP__NAME_LIMIT, name ? name : host);
+    (void)snprintf(agent->machine, sizeof agent->machine, "%.*s", (int)sizeof agent->machine - 1, machine.machine);
+    agent->workers = (uint32_t)tp__config_number(config, "workers");
+    if (agent->workers == 0 && sched_getaffinity(0, sizeof processors, &processors) == 0)
+        agent->workers = (uint32_t)CPU_COUNT(&processors);
+    if (agent->workers == 0)
+        agent->workers = 1;
+    return true;
+}
+
+static bool fill_processes(struct processes_options *processes, const struct tp__config *config, struct store *store,
+                           struct tp__problem *problem)
+{
+    const char *runtime = tp__config_text(config, "runtime-dir");
+    if (!runtime)
+        runtime = getenv("RUNTIME_DIRECTORY");
+    *processes = (struct processes_options){
+        .same_user = tp__config_flag(config, "same-user"),
+        .uid_base = (uid_t)tp__config_number(config, "worker-uid-base"),
+        .uid_count = (uint32_t)tp__config_number(config, "worker-uid-count"),
+        .runtime_directory = runtime ? runtime : "/run/taskpool-node",
+        .scratch = tp__config_text(config, "temp-dir"),
+        .memory_limit_bytes = (uint64_t)tp__config_number(config, "memory-limit"),
+        .descriptor_limit = (unsigned)tp__config_number(config, "descriptors"),
+        .environment = store->names,
+    };
+    return split_variables(tp__config_text(config, "environment"), store, problem);
+}
+
+static bool fill(struct shell_options *options, const struct tp__config *config, struct store *store,
+                 struct tp__problem *problem)
+{
+    options->coordinator = tp__config_text(config, "coordinator");
+    if (!options->coordinator)
+        return tp__problem_set(problem, TP_E_ARGUMENT,
+                               "coordinator is not set: say where it listens, as --coordinator tcp://HOST:PORT");
+    const char *coordinator_key = tp__config_text(config, "coordinator-key");
+    if (coordinator_key && !tp__public_key_parse(&store->coordinator_key, coordinator_key))
+        return tp__problem_set(problem, TP_E_ARGUMENT, "coordinator-key: not a public key");
+    options->coordinator_key = coordinator_key ? &store->coordinator_key : NULL;
+
+    if (!choose_path(tp__config_text(config, "key"), store->paths[0], getenv("TASKPOOL_KEY"), "key", problem) ||
+        !choose_path(tp__config_text(config, "authorized-keys"), store->paths[1], getenv("TASKPOOL_AUTHORIZED_KEYS"),
+                     "authorized_keys", problem) ||
+        !choose_cache(tp__config_text(config, "cache"), store->paths[2], problem) ||
+        !tp__key_read(&store->key, store->paths[0], problem) || !fill_agent(&options->agent, config, problem) ||
+        !fill_processes(&options->processes, config, store, problem))
+        return false;
+    options->key = &store->key;
+    options->authorized_keys = store->paths[1];
+    options->cache = store->paths[2];
+    options->cache_limit_bytes = (uint64_t)tp__config_number(config, "cache-limit");
+    options->programs = tp__config_text(config, "programs");
+    options->drain_ms = tp__config_number(config, "drain-timeout");
+    options->ready_fd = tp__config_is_set(config, "ready-fd") ? (int)tp__config_number(config, "ready-fd") : -1;
+    return true;
+}
+
+static bool start_log(const struct tp__config *config, struct tp__problem *problem)
+{
+    enum tp__log_format format;
+    enum tp__log_level level;
+    if (!tp__log_format_parse(&format, tp__config_text(config, "log-format")))
+        return tp__problem_set(problem, TP_E_ARGUMENT, "log-format: text or json");
+    if (!tp__log_level_parse(&level, tp__config_text(config, "log-level")))
+        return tp__problem_set(problem, TP_E_ARGUMENT, "log-level: debug, info, warning or error");
+    tp__log_start(format, level);
+    return true;
+}
+
+static bool run(const struct tp__config *config, struct tp__problem *problem)
+{
+    static struct store store;
+    struct shell_options options = {.ready_fd = -1};
+    uint64_t allowed;
+    bool ok = start_log(config, problem);
+    if (!tp__trust_start())
+        ok = tp__problem_set(problem, TP_E_SYSTEM, "libsodium cannot start");
+    const int signals = ok ? tp__signals_open(problem) : -1;
+    ok = ok && signals >= 0 && fill(&options, config, &store, problem);
+    if (ok && !tp__limits_raise_descriptors(DESCRIPTORS_WANTED, &allowed, problem)) {
+        struct tp__pairs pairs = {.length = 0};
+        tp__pairs_add(&pairs, "reason", problem->text);
+        tp__log(TP__LOG_WARNING, "few-descriptors", pairs.text);
+    }
+    ok = ok && shell_run(&options, signals, problem);
+    tp__key_wipe(&store.key);
+    if (signals >= 0)
+        close(signals);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    symbolizer_run_if_asked(argc, argv);
+#ifndef TP__ADDRESS_SANITIZER /* its search for leaks at the end traces the process */
+    /* Nobody of the same user reads the key out of this process's memory. */
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+    struct tp__problem problem;
+    struct tp__config *config = tp__config_read(&program, argc, argv, &problem);
+    const bool ok = config && run(config, &problem);
+    if (!ok)
+        fprintf(stderr, "taskpool-node: %s\n", problem.text);
+    tp__config_free(config);
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}

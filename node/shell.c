@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Design notes.
+ *
+ * One thread, one epoll. ZeroMQ's descriptors tell of news once, and any call on a socket may take the news: so before
+ * each wait both sockets are read until they are empty, after everything else that could have touched them.
+ *
+ * The agent's actions never call back into the agent: what must follow (a new socket) is done by the loop.
+ */
+#include "shell.h"
+
+#include "cache.h"
+#include "daemon/log.h"
+#include "daemon/notify.h"
+#include "daemon/signals.h"
+#include "events.h"
+#include "installed.h"
+#include "link/socket.h"
+#include "wire/frame.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <zmq.h>
+
+enum {
+    MEMORY_CHECK_MS = 100,
+    MESSAGES_AT_ONCE = 256,
+    RECONNECT_MS = 1000, /* at most so often when the connection goes again and again */
+    SILENCE_MS = 3000,   /* without an answer, it is time to say so */
+    END_MS = 10000       /* for processes to be cleaned up after, at the end */
+};
+
+struct shell {
+    const struct shell_options *options;
+    struct tp__authorized *authorized;
+    struct agent *agent;
+    struct events events;
+    struct processes *processes;
+    struct cache *cache;
+    struct installed *installed;
+    struct tp__public_key coordinator_key;
+
+    void *zmq;
+    void *socket;
+    void *watch;
+    struct event_source socket_source, watch_source, signal_source;
+    int signals;
+    int64_t connected_ms; /* when the socket was made */
+    int64_t reconnect_ms; /* when it is to be made anew; INT64_MAX: it is not */
+    bool welcomed;        /* on this socket */
+    bool was_welcomed;    /* ever */
+    bool told_silence;    /* since the last welcome */
+
+    bool busy; /* something has come since the last look at the memory */
+    int64_t check_ms;
+    bool draining;
+    int64_t drain_until_ms;
+    bool ended;
+};
+
+/* Time that passes while the machine sleeps counts: what authorizes a session grows old then too. */
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void log_text(enum tp__log_level level, const char *event, const char *key, const char *text)
+{
+    struct tp__pairs pairs = {.length = 0};
+    tp__pairs_add(&pairs, key, text);
+    tp__log(level, event, pairs.text);
+}
+
+/* ---- what the agent does ---- */
+
+static void transmit(void *context, const uint8_t *bytes, size_t size)
+{
+    const struct shell *shell = context;
+    /* One that does not get through is missed by the link. */
+    if (shell->socket && !tp__socket_send(shell->socket, NULL, bytes, size))
+        tp__log_limited(TP__LOG_WARNING, "frame-lost", "reason=\"the socket is full\"", now_ms());
+}
+
+static void reconnect(void *context)
+{
+    struct shell *shell = context;
+    shell->reconnect_ms = now_ms();
+}
+
+static int find_program(struct shell *shell, const struct tp__hash *root, uint64_t length)
+{
+    struct tp__problem problem;
+    const int descriptor = shell->installed ? installed_find(shell->installed, root, length, &problem)
+                                            : cache_find(shell->cache, root, length, &problem);
+    if (problem.status != TP_OK)
+        log_text(TP__LOG_WARNING, "program-damaged", "reason", problem.text);
+    return descriptor;
+}
+
+static bool program_find(void *context, const struct tp__hash *root, uint64_t length)
+{
+    return find_program(context, root, length) >= 0;
+}
+
+static bool program_begin(void *context, const struct tp__hash *root, uint64_t length, struct tp__problem *problem)
+{
+    struct shell *shell = context;
+    if (shell->installed)
+        return tp__problem_set(problem, TP_E_UNSUPPORTED,
+                               "the program is not installed on this node, and nothing is shipped to it");
+    return cache_begin(shell->cache, root, length, problem);
+}
+
+static bool program_chunk(void *context, const struct tp__hash *root, uint32_t index, const uint8_t *bytes, size_t size,
+                          struct tp__problem *problem)
+{
+    struct shell *shell = context;
+    return cache_chunk(shell->cache, root, index, bytes, size, problem);
+}
+
+static bool program_complete(void *context, const struct tp__hash *root, struct tp__problem *problem)
+{
+    struct shell *shell = context;
+    return cache_complete(shell->cache, root, problem);
+}
+
+static bool worker_start(void *context, uint32_t worker, const struct agent_worker_options *options,
+                         struct tp__problem *problem)
+{
+    struct shell *shell = context;
+    const int program = find_program(shell, &options->program, options->program_length);
+    if (program < 0)
+        return tp__problem_set(problem, TP_E_SYSTEM, "the program is no longer on this node");
+    if (!process_start(shell->processes, worker, options, program, problem))
+        return false;
+    if (shell->cache)
+        cache_hold(shell->cache, &options->program);
+    return true;
+}
+
+static void worker_send(void *context, uint32_t worker, const uint8_t *records, size_t size)
+{
+    const struct shell *shell = context;
+    process_send(shell->processes, worker, records, size);
+}
+
+static void worker_kill(void *context, uint32_t worker)
+{
+    const struct shell *shell = context;
+    process_kill(shell->processes, worker);
+}
+
+static void worker_pause(void *context, uint32_t worker, bool pause)
+{
+    const struct shell *shell = context;
+    process_pause(shell->processes, worker, pause);
+}
+
+static uint64_t worker_started(void *context, uint32_t worker)
+{
+    const struct shell *shell = context;
+    return process_started_count(shell->processes, worker);
+}
+
+static void log_event(void *context, enum agent_level level, const char *event, const char *text)
+{
+    (void)context;
+    static const enum tp__log_level levels[] = {
+        [AGENT_DEBUG] = TP__LOG_DEBUG, [AGENT_INFO] = TP__LOG_INFO, [AGENT_WARNING] = TP__LOG_WARNING};
+    char word[64];
+    (void)snprintf(word, sizeof word, "%s", event);
+    for (char *at = word; *at; at++)
+        if (*at == ' ')
+            *at = '-';
+    if (level == AGENT_WARNING)
+        tp__log_limited(levels[level], word, text, now_ms());
+    else
+        tp__log(levels[level], word, text);
+}
+
+/* ---- what processes tell ---- */
+
+static void on_received(void *context, uint32_t worker, const uint8_t *bytes, size_t size)
+{
+    struct shell *shell = context;
+    shell->busy = true;
+    agent_worker_received(shell->agent, worker, bytes, size, now_ms());
+}
+
+static void on_output(void *context, uint32_t worker, int descriptor, uint64_t task, uint32_t dispatch,
+                      const uint8_t *bytes, size_t size)
+{
+    struct shell *shell = context;
+    agent_worker_output(shell->agent, worker, descriptor, task, dispatch, bytes, size, now_ms());
+}
+
+static void on_ended(void *context, uint32_t worker, const struct tp__hash *program, const struct agent_crash *crash)
+{
+    struct shell *shell = context;
+    if (shell->cache)
+        cache_release(shell->cache, program);
+    agent_worker_ended(shell->agent, worker, crash, now_ms());
+}
+
+static void on_warning(void *context, const char *event, const char *text)
+{
+    (void)context;
+    log_text(TP__LOG_WARNING, event, "reason", text);
+}
+
+/* ---- the coordinator ---- */
+
+static void on_news(struct event_source *source, uint32_t happened)
+{
+    (void)source, (void)happened; /* the loop reads the sockets anyway */
+}
+
+static bool watch_socket(struct shell *shell, struct event_source *source, void *socket, struct tp__problem *problem)
+{
+    int descriptor;
+    size_t size = sizeof descriptor;
+    if (zmq_getsockopt(socket, ZMQ_FD, &descriptor, &size) != 0)
+        return tp__problem_errno(problem, TP_E_SYSTEM, "cannot watch a socket");
+    return events_add(&shell->events, source, descriptor, EPOLLIN, on_news, problem);
+}
+
+static void disconnect(struct shell *shell)
+{
+    events_remove(&shell->events, &shell->watch_source);
+    events_remove(&shell->events, &shell->socket_source);
+    tp__watch_close(shell->watch); /* before the socket that it watches */
+    if (shell->socket)
+        (void)zmq_close(shell->socket);
+    shell->watch = shell->socket = NULL;
+}
+
+static bool connect_socket(struct shell *shell, struct tp__problem *problem)
+{
+    disconnect(shell);
+    shell->connected_ms = now_ms();
+    shell->reconnect_ms = INT64_MAX;
+    shell->welcomed = false;
+    shell->socket = tp__socket_connect(shell->zmq, shell->options->coordinator, shell->options->key,
+                                       &shell->coordinator_key, problem);
+    if (!shell->socket)
+        return false;
+    shell->watch = tp__watch_open(shell->zmq, shell->socket);
+    if (!shell->watch)
+        return tp__problem_errno(problem, TP_E_SYSTEM, "cannot watch the connection to the coordinator");
+    return watch_socket(shell, &shell->socket_source, shell->socket, problem) &&
+           watch_socket(shell, &shell->watch_source, shell->watch, problem);
+}
+
+static void connect_again(struct shell *shell)
+{
+    struct tp__problem problem;
+    if (connect_socket(shell, &problem)) {
+        agent_connected(shell->agent, now_ms());
+        return;
+    }
+    log_text(TP__LOG_ERROR, "no-socket", "reason", problem.text);
+    shell->reconnect_ms = shell->connected_ms + RECONNECT_MS;
+}
+
+static void note_welcome(struct shell *shell, const uint8_t *bytes, size_t size)
+{
+    Taskpool__Frame *frame = tp__frame_unpack(bytes, size);
+    shell->welcomed = frame && frame->body_case == TASKPOOL__FRAME__BODY_WELCOME;
+    tp__frame_free(frame);
+    if (!shell->welcomed)
+        return;
+    shell->told_silence = false;
+    tp__notify_status("connected to %s", shell->options->coordinator);
+    struct tp__problem problem;
+    if (!shell->was_welcomed && !tp__notify_ready(shell->options->ready_fd, NULL, &problem))
+        log_text(TP__LOG_WARNING, "not-announced", "reason", problem.text);
+    shell->was_welcomed = true;
+}
+
+/* True if there may be more. */
+static bool receive(struct shell *shell)
+{
+    for (int i = 0; i < MESSAGES_AT_ONCE; i++) {
+        struct tp__peer peer;
+        struct tp__public_key sender;
+        zmq_msg_t message;
+        if (!shell->socket || shell->reconnect_ms != INT64_MAX)
+            return false;
+        const int got = tp__socket_receive(shell->socket, &peer, &sender, &message);
+        if (got > 0) {
+            const uint8_t *bytes = zmq_msg_data(&message);
+            const size_t size = zmq_msg_size(&message);
+            shell->busy = true;
+            if (!shell->welcomed)
+                note_welcome(shell, bytes, size);
+            agent_receive(shell->agent, bytes, size, now_ms());
+        }
+        (void)zmq_msg_close(&message);
+        if (got == 0)
+            return false;
+    }
+    return true;
+}
+
+/* Its connection has gone: a new link at once, but not over and over again. */
+static void watch(struct shell *shell)
+{
+    if (!shell->watch || !tp__watch_disconnected(shell->watch) || shell->reconnect_ms != INT64_MAX)
+        return;
+    shell->reconnect_ms = shell->welcomed ? now_ms() : shell->connected_ms + RECONNECT_MS;
+}
+
+static void tell_silence(struct shell *shell, int64_t now)
+{
+    if (shell->welcomed || shell->told_silence || now - shell->connected_ms < SILENCE_MS)
+        return;
+    shell->told_silence = true;
+    log_text(TP__LOG_WARNING, "coordinator-silent", "coordinator", shell->options->coordinator);
+    tp__notify_status("no answer from %s", shell->options->coordinator);
+}
+
+/* ---- signals ---- */
+
+static bool choose_coordinator(struct shell *shell, struct tp__problem *problem)
+{
+    const struct tp__public_key *key = shell->options->coordinator_key;
+    if (!key) {
+        if (tp__authorized_count(shell->authorized, TP__ROLE_COORDINATOR) != 1)
+            return tp__problem_set(problem, TP_E_ARGUMENT,
+                                   "%s must have exactly one line of a coordinator, or say which with coordinator-key",
+                                   shell->options->authorized_keys);
+        const char *name;
+        key = tp__authorized_at(shell->authorized, TP__ROLE_COORDINATOR, 0, &name);
+    }
+    if (memcmp(key, &shell->coordinator_key, sizeof *key) != 0 && shell->socket)
+        shell->reconnect_ms = now_ms();
+    shell->coordinator_key = *key;
+    return true;
+}
+
+static void reload(struct shell *shell)
+{
+    tp__notify_reloading();
+    struct tp__problem problem;
+    struct tp__authorized *before = shell->authorized;
+    struct tp__authorized *fresh = tp__authorized_read(shell->options->authorized_keys, &problem);
+    bool ok = fresh != NULL;
+    if (fresh) {
+        shell->authorized = fresh;
+        ok = choose_coordinator(shell, &problem);
+        if (!ok)
+            shell->authorized = before;
+        tp__authorized_free(ok ? NULL : fresh);
+    }
+    if (ok) {
+        agent_authorize(shell->agent, shell->authorized, now_ms());
+        tp__authorized_free(before);
+    } else {
+        log_text(TP__LOG_ERROR, "not-reloaded", "reason", problem.text);
+    }
+    if (shell->installed && !installed_rescan(shell->installed, &problem))
+        log_text(TP__LOG_WARNING, "program-unreadable", "reason", problem.text);
+    if (ok)
+        tp__log(TP__LOG_INFO, "reloaded", NULL);
+    tp__notify_reloaded();
+}
+
+static void drain(struct shell *shell)
+{
+    tp__notify_stopping();
+    if (shell->draining || shell->options->drain_ms == 0) {
+        shell->ended = true;
+        return;
+    }
+    tp__log(TP__LOG_INFO, "draining", NULL);
+    shell->draining = true;
+    shell->drain_until_ms = now_ms() + shell->options->drain_ms;
+    agent_drain(shell->agent, now_ms());
+}
+
+static void on_signal(struct event_source *source, uint32_t happened)
+{
+    (void)happened;
+    struct shell *shell = EVENTS_OWNER(source, struct shell, signal_source);
+    int number;
+    while ((number = tp__signals_next(shell->signals)) != 0) {
+        if (number == SIGTERM || number == SIGINT)
+            drain(shell);
+        else if (number == SIGHUP)
+            reload(shell);
+        else if (number == SIGCHLD)
+            processes_reap_orphans(shell->processes);
+    }
+}
+
+/* ---- the loop ---- */
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t check_memory(struct shell *shell, int64_t now)
+{
+    if (now >= shell->check_ms) {
+        const bool has_tasks = agent_count(shell->agent).tasks > 0;
+        if (has_tasks)
+            processes_check_memory(shell->processes);
+        shell->check_ms = has_tasks ? now + MEMORY_CHECK_MS : INT64_MAX;
+        shell->busy = false;
+    }
+    if (shell->busy && shell->check_ms == INT64_MAX)
+        shell->check_ms = now + MEMORY_CHECK_MS;
+    return shell->check_ms;
+}
+
+static int64_t check_drain(struct shell *shell, int64_t now)
+{
+    if (!shell->draining)
+        return INT64_MAX;
+    if (agent_is_drained(shell->agent)) {
+        tp__log(TP__LOG_INFO, "drained", NULL);
+        shell->ended = true;
+    } else if (now >= shell->drain_until_ms) {
+        tp__log(TP__LOG_WARNING, "drain-timeout", "reason=\"tasks are left behind\"");
+        shell->ended = true;
+    }
+    return shell->drain_until_ms;
+}
+
+static int wait_time(const struct shell *shell, int64_t next, int64_t now)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    if (shell->socket && zmq_getsockopt(shell->socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN))
+        return 0;
+    if (next == INT64_MAX)
+        return -1;
+    if (next <= now)
+        return 0;
+    return next - now < INT32_MAX ? (int)(next - now) : INT32_MAX;
+}
+
+static void turn(struct shell *shell)
+{
+    const bool more = receive(shell);
+    watch(shell);
+    int64_t now = now_ms();
+    int64_t next = agent_tick(shell->agent, now);
+    if (shell->reconnect_ms <= now) {
+        connect_again(shell);
+        next = now;
+    }
+    processes_flush(shell->processes);
+    tell_silence(shell, now);
+    now = now_ms();
+    next = sooner(next, shell->reconnect_ms);
+    next = sooner(next, processes_tick(shell->processes, now));
+    next = sooner(next, check_memory(shell, now));
+    next = sooner(next, check_drain(shell, now));
+    next = sooner(next, tp__log_flush(now));
+    if (!shell->welcomed && !shell->told_silence)
+        next = sooner(next, shell->connected_ms + SILENCE_MS);
+    if (!shell->ended)
+        events_wait(&shell->events, more ? 0 : wait_time(shell, next, now));
+}
+
+static void end_processes(struct shell *shell)
+{
+    processes_stop(shell->processes);
+    const int64_t until = now_ms() + END_MS;
+    while (processes_count(shell->processes) > 0 && now_ms() < until) {
+        const int64_t next = sooner(processes_tick(shell->processes, now_ms()), until);
+        events_wait(&shell->events, wait_time(shell, next, now_ms()));
+    }
+    if (processes_count(shell->processes) > 0)
+        tp__log(TP__LOG_WARNING, "processes-left", NULL);
+}
+
+/* ---- start and end ---- */
+
+static bool open_programs(struct shell *shell, struct tp__problem *problem)
+{
+    const struct shell_options *options = shell->options;
+    if (options->programs)
+        shell->installed = installed_open(options->programs, problem);
+    else
+        shell->cache = cache_open(options->cache, options->cache_limit_bytes, problem);
+    return shell->installed || shell->cache;
+}
+
+static bool open_agent(struct shell *shell, struct tp__problem *problem)
+{
+    const struct agent_actions actions = {
+        .transmit = transmit,
+        .reconnect = reconnect,
+        .program_find = program_find,
+        .program_begin = program_begin,
+        .program_chunk = program_chunk,
+        .program_complete = program_complete,
+        .worker_start = worker_start,
+        .worker_send = worker_send,
+        .worker_kill = worker_kill,
+        .worker_pause = worker_pause,
+        .worker_started = worker_started,
+        .log = log_event,
+        .context = shell,
+    };
+    shell->agent = agent_new(&shell->options->agent, shell->options->key, shell->authorized, &actions, now_ms());
+    return shell->agent || tp__problem_set(problem, TP_E_NOMEM, "out of memory");
+}
+
+static bool start(struct shell *shell, struct tp__problem *problem)
+{
+    const struct process_events callbacks = {on_received, on_output, on_ended, on_warning, shell};
+    shell->authorized = tp__authorized_read(shell->options->authorized_keys, problem);
+    if (!shell->authorized || !choose_coordinator(shell, problem) || !events_open(&shell->events, problem) ||
+        !events_add(&shell->events, &shell->signal_source, shell->signals, EPOLLIN, on_signal, problem) ||
+        !open_programs(shell, problem) || !open_agent(shell, problem))
+        return false;
+    shell->processes = processes_new(&shell->events, &shell->options->processes, &callbacks, problem);
+    if (!shell->processes)
+        return false;
+    shell->zmq = zmq_ctx_new();
+    if (!shell->zmq)
+        return tp__problem_errno(problem, TP_E_SYSTEM, "cannot start ZeroMQ");
+    return connect_socket(shell, problem);
+}
+
+static void stop(struct shell *shell)
+{
+    disconnect(shell);
+    if (shell->zmq)
+        (void)zmq_ctx_term(shell->zmq);
+    if (shell->processes && processes_count(shell->processes) == 0)
+        processes_free(shell->processes);
+    agent_free(shell->agent);
+    installed_close(shell->installed);
+    cache_close(shell->cache);
+    events_close(&shell->events);
+    tp__authorized_free(shell->authorized);
+}
+
+bool shell_run(const struct shell_options *options, int signals, struct tp__problem *problem)
+{
+    struct shell shell = {
+        .options = options,
+        .events.descriptor = -1,
+        .socket_source.descriptor = -1,
+        .watch_source.descriptor = -1,
+        .signal_source.descriptor = -1,
+        .signals = signals,
+        .reconnect_ms = INT64_MAX,
+        .check_ms = INT64_MAX,
+    };
+    const bool started = start(&shell, problem);
+    if (started) {
+        struct tp__pairs pairs = {.length = 0};
+        tp__pairs_add(&pairs, "name", options->agent.name);
+        tp__pairs_add_number(&pairs, "workers", options->agent.workers);
+        tp__pairs_add(&pairs, "coordinator", options->coordinator);
+        if (shell.installed)
+            tp__pairs_add_number(&pairs, "programs", (int64_t)installed_count(shell.installed));
+        tp__log(TP__LOG_INFO, "started", pairs.text);
+        agent_connected(shell.agent, now_ms());
+        while (!shell.ended)
+            turn(&shell);
+        end_processes(&shell);
+        tp__log(TP__LOG_INFO, "ended", NULL);
+    }
+    stop(&shell);
+    return started;
+}
