@@ -25,9 +25,10 @@ struct coordinator_actions {
 
 struct coordinator_options {
     char name[TP__NAME_LIMIT + 1];
-    uint64_t queue_limit_bytes;  /**< a session; 0: 256 MiB */
-    uint32_t sessions_per_key;   /**< 0: 16 */
-    int64_t session_lease_ms;    /**< 0: 30,000 */
+    struct tp__id life;         /**< none: a random one */
+    uint64_t queue_limit_bytes; /**< a session; 0: 256 MiB */
+    uint32_t sessions_per_key;  /**< 0: 16 */
+    int64_t session_lease_ms;   /**< 0: 30,000 */
 };
 
 /** `authorized` must stay until the next coordinator_authorize or the end. NULL without memory. */

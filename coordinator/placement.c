@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* Design notes
+ *
+ * Two sets: sessions with work, nodes with credit; and each session and each node knows as a set whom it uses. Between
+ * events no node with credit is used by a session with work. So when a session gets work, no other session wants the
+ * nodes that it finds; and when a node gets credit, no other node is open to the sessions that it finds. Each event looks
+ * for partners of the one thing that has changed, by the intersection of two sets (set.h), and each look but the last one
+ * places a run. Nothing is scanned.
+ *
+ * Sessions take turns at a node by tasks: QUANTUM of them, in as many runs as it takes, unless nobody else wants it. The
+ * turn is remembered over events, so that small credits add up to the same.
+ *
+ * A run leaves min(credit, max(1, queued / (2 x nodes)), 256) tasks long: while much is queued runs are long, towards the
+ * end they get short, so that all nodes end at the same time. How many nodes of the session have credit is not counted
+ * exactly, as a change of one node would have to be told to all sessions; the smaller one of "nodes with credit" and
+ * "nodes of the session" is never less, and equal as long as nodes take all sessions.
+ */
+#include "placement.h"
+
+#include "peers.h"
+#include "report.h"
+#include "run.h"
+#include "sessions.h"
+#include "uses.h"
+
+#include <stdlib.h>
+
+enum {
+    QUANTUM = 32,                  /* tasks */
+    WAITING_LIMIT_BYTES = 1 << 20, /* a link on which so much waits gets no tasks */
+    PLACED_RUNS = 64               /* are told in one frame */
+};
+
+struct placed_run {
+    uint64_t batch;
+    uint32_t first, run;
+    struct tp__id incarnation;
+};
+
+/* ---- telling ---- */
+
+void placement_tell(struct coordinator *coordinator, struct session *session)
+{
+    (void)coordinator;
+    if (session->placed_count == 0)
+        return;
+    Taskpool__Run runs[PLACED_RUNS];
+    Taskpool__Run *list[PLACED_RUNS];
+    for (uint32_t i = 0; i < session->placed_count; i++) {
+        const struct placed_run *placed = &session->placed[i];
+        taskpool__run__init(&runs[i]);
+        runs[i].batch = placed->batch;
+        runs[i].first = placed->first;
+        runs[i].run = placed->run;
+        runs[i].incarnation = tp__field_of_id(&placed->incarnation);
+        list[i] = &runs[i];
+    }
+    Taskpool__Placed placed = TASKPOOL__PLACED__INIT;
+    placed.n_runs = session->placed_count;
+    placed.runs = list;
+    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    frame.body_case = TASKPOOL__FRAME__BODY_PLACED;
+    frame.placed = &placed;
+    session->placed_count = 0;
+    (void)peer_send(session->peer, TP__LANE_CONTROL, &frame);
+}
+
+void placement_tell_all(struct coordinator *coordinator)
+{
+    while (coordinator->untold) {
+        struct session *session = coordinator->untold;
+        coordinator->untold = session->next_untold;
+        session->is_untold = false;
+        placement_tell(coordinator, session);
+    }
+}
+
+void placement_note(struct coordinator *coordinator, struct session *session, uint64_t batch, uint32_t first,
+                    uint32_t run, const struct tp__id *incarnation)
+{
+    if (!session->placed)
+        session->placed = calloc(PLACED_RUNS, sizeof *session->placed);
+    if (!session->placed) {
+        if (session->peer)
+            peer_reset(session->peer, "no memory to tell what was placed");
+        return;
+    }
+    session->placed[session->placed_count++] = (struct placed_run){batch, first, run, *incarnation};
+    if (session->placed_count == PLACED_RUNS)
+        placement_tell(coordinator, session);
+    if (!session->is_untold) {
+        session->is_untold = true;
+        session->next_untold = coordinator->untold;
+        coordinator->untold = session;
+    }
+}
+
+/* ---- placing ---- */
+
+static bool can_take(const struct node *node)
+{
+    return node->peer && !node->peer->ended && !node->silent && !node->draining && node->credit > node->sent &&
+           tp__link_queued(node->peer->link, TP__LANE_BULK) < WAITING_LIMIT_BYTES;
+}
+
+/* Without memory a node is as one without credit, until it is heard next. */
+static void update_node(struct coordinator *coordinator, struct node *node)
+{
+    if (!can_take(node))
+        set_remove(&coordinator->with_credit, node->slot);
+    else if (!set_add(&coordinator->with_credit, node->slot))
+        report(coordinator, COORDINATOR_WARNING, "memory", "node=%s reason=\"it gets no tasks for a while\"",
+               node->name);
+}
+
+void placement_uncount(struct coordinator *coordinator, struct session *session, uint64_t tasks, uint64_t bytes)
+{
+    session->queued_tasks -= tasks;
+    session->queued_bytes -= bytes;
+    coordinator->queued.tasks -= tasks;
+    coordinator->queued.bytes -= bytes;
+}
+
+static uint32_t share_of(const struct coordinator *coordinator, const struct session *session)
+{
+    const uint32_t credit = coordinator->with_credit.members;
+    const uint32_t nodes = credit < session->nodes.members ? credit : session->nodes.members;
+    const uint64_t share = session->queue.tasks / (2 * (uint64_t)(nodes > 0 ? nodes : 1));
+    return share < 1 ? 1 : share > TP__BATCH_LIMIT ? TP__BATCH_LIMIT : (uint32_t)share;
+}
+
+/* Sends a run of `use`'s session to its node, at most `limit` tasks. Returns how many. */
+static uint32_t place(struct coordinator *coordinator, struct use *use, uint32_t limit)
+{
+    struct session *session = use->session;
+    struct node *node = use->node;
+    const bool is_pinned = use->pinned.tasks > 0;
+    struct queue *queue = is_pinned ? &use->pinned : &session->queue;
+    const uint32_t share = is_pinned ? TP__BATCH_LIMIT : share_of(coordinator, session);
+    const uint64_t credit = node->credit - node->sent;
+    limit = limit < share ? limit : share;
+    limit = credit < limit ? (uint32_t)credit : limit;
+    const uint32_t placed = run_send(coordinator, use, queue, limit);
+    node->sent += placed;
+    session->placed_tasks += placed;
+    coordinator->placed_tasks += placed;
+    if (use->pinned.tasks == 0)
+        set_remove(&node->pinned, session->slot);
+    if (session->queue.tasks == 0)
+        set_remove(&coordinator->with_work, session->slot);
+    update_node(coordinator, node);
+    return placed;
+}
+
+static void no_memory(struct session *session)
+{
+    if (session->peer)
+        peer_reset(session->peer, "no memory for its tasks");
+}
+
+void placement_session_changed(struct coordinator *coordinator, struct session *session)
+{
+    if (session->queue.tasks > 0 && !set_add(&coordinator->with_work, session->slot)) {
+        no_memory(session);
+        return;
+    }
+    while (session->queue.tasks > 0) {
+        const uint32_t slot =
+            set_next_common(&coordinator->with_credit, &session->nodes, session->next_node, &coordinator->steps);
+        if (slot == SET_NONE)
+            return;
+        session->next_node = slot + 1;
+        (void)place(coordinator, session->uses[slot], TP__BATCH_LIMIT);
+    }
+}
+
+/* The next session from slot `from` on, around the circle, that has a task which may go to the node. */
+static uint32_t next_session(struct coordinator *coordinator, const struct node *node, uint32_t from)
+{
+    const uint32_t any = set_next_common(&coordinator->with_work, &node->users, from, &coordinator->steps);
+    const uint32_t pinned = set_next_common(&node->pinned, &node->users, from, &coordinator->steps);
+    /* what is behind `from` wraps to the end of the numbers, and none is the last of all */
+    if (any == SET_NONE || pinned == SET_NONE)
+        return any == SET_NONE ? pinned : any;
+    return any - from < pinned - from ? any : pinned;
+}
+
+/* The session whose turn it is, and how many tasks it may place. */
+static uint32_t take_turn(struct coordinator *coordinator, const struct node *node, uint32_t *limit)
+{
+    const uint32_t from = coordinator->turn.slot + (coordinator->turn.left == 0);
+    const uint32_t slot = next_session(coordinator, node, from);
+    if (slot == SET_NONE)
+        return SET_NONE;
+    if (slot != coordinator->turn.slot || coordinator->turn.left == 0) {
+        coordinator->turn.slot = slot;
+        coordinator->turn.left = QUANTUM;
+    }
+    const bool is_alone = next_session(coordinator, node, slot + 1) == slot;
+    *limit = is_alone ? TP__BATCH_LIMIT : coordinator->turn.left;
+    return slot;
+}
+
+static void serve(struct coordinator *coordinator, const struct node *node)
+{
+    uint32_t limit;
+    uint32_t slot;
+    while (set_has(&coordinator->with_credit, node->slot) &&
+           (slot = take_turn(coordinator, node, &limit)) != SET_NONE) {
+        const uint32_t placed = place(coordinator, coordinator->sessions[slot]->uses[node->slot], limit);
+        coordinator->turn.left -= placed < coordinator->turn.left ? placed : coordinator->turn.left;
+    }
+}
+
+void placement_node_changed(struct coordinator *coordinator, struct node *node)
+{
+    update_node(coordinator, node);
+    serve(coordinator, node);
+}
+
+void placement_pinned_changed(struct coordinator *coordinator, struct use *use)
+{
+    if (use->pinned.tasks > 0 && !set_add(&use->node->pinned, use->session->slot))
+        no_memory(use->session);
+    else
+        serve(coordinator, use->node);
+}
+
+/* ---- going ---- */
+
+void placement_give_back(struct coordinator *coordinator, struct use *use)
+{
+    while (use->pinned.tasks > 0)
+        (void)run_give_back(coordinator, use, &use->pinned);
+    set_remove(&use->node->pinned, use->session->slot);
+}
+
+void placement_forget(struct coordinator *coordinator, struct session *session)
+{
+    set_remove(&coordinator->with_work, session->slot);
+    if (!session->is_untold)
+        return;
+    struct session **place = &coordinator->untold;
+    while (*place != session)
+        place = &(*place)->next_untold;
+    *place = session->next_untold;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* Design notes
+ *
+ * A queue is a list of levels, deepest first, each with its batches in order of arrival. Depths that are queued at one
+ * time are few: the search for a level is short, and LEVEL_LIMIT keeps it so whatever a driver sends; past that, a batch
+ * joins the level nearest to it.
+ *
+ * Payloads are kept as the parts in which they came: nothing is allocated for bytes that are only promised.
+ */
+#include "queue.h"
+
+#include "proof.h"
+
+#include <stdlib.h>
+
+enum {
+    LEVEL_LIMIT = 256,
+    ALLOCATION_BYTES = 16, /* what the allocator adds */
+    SMALLEST_PART_BYTES = 4096
+};
+
+struct level {
+    struct level *shallower;
+    struct batch *head, **tail;
+    uint32_t depth;
+};
+
+/* ---- batches ---- */
+
+static size_t batch_bytes(const struct batch *batch)
+{
+    return sizeof *batch + batch->size + ALLOCATION_BYTES;
+}
+
+static size_t part_bytes(const struct payload_part *part)
+{
+    return sizeof *part + part->size + ALLOCATION_BYTES;
+}
+
+/* Moves on to the next leaf, from `offset` on, whose payload travels apart. */
+static void find_large(struct batch *batch, uint32_t offset)
+{
+    struct tp__reader reader = tp__reader_of(batch->leaves + offset, batch->size - offset);
+    batch->payloads->leaf_offset = batch->size;
+    batch->payloads->received = 0;
+    while (tp__reader_left(&reader) > 0) {
+        const uint32_t here = (uint32_t)(reader.at - batch->leaves);
+        struct tp__leaf leaf;
+        if (!tp__leaf_read(&reader, &leaf))
+            return;
+        if (leaf.flags & TP__LEAF_LARGE) {
+            batch->payloads->leaf_offset = here;
+            return;
+        }
+    }
+}
+
+static bool check_leaves(const uint8_t *leaves, size_t size, uint32_t count, bool *has_large)
+{
+    struct tp__reader reader = tp__reader_of(leaves, size);
+    *has_large = false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct tp__leaf leaf;
+        if (!tp__leaf_read(&reader, &leaf))
+            return false;
+        *has_large |= (leaf.flags & TP__LEAF_LARGE) != 0;
+    }
+    return tp__reader_left(&reader) == 0;
+}
+
+struct batch *batch_new(const uint8_t *leaves, size_t size, uint32_t count, uint64_t *memory, bool *malformed)
+{
+    bool has_large;
+    *malformed = count == 0 || count > TP__BATCH_LIMIT || size > TP__BATCH_LIMIT_BYTES ||
+                 !check_leaves(leaves, size, count, &has_large);
+    if (*malformed)
+        return NULL;
+    struct batch *batch = malloc(sizeof *batch + size);
+    if (!batch)
+        return NULL;
+    *batch = (struct batch){.size = (uint32_t)size, .count = (uint16_t)count};
+    memcpy(batch->leaves, leaves, size);
+    if (has_large) {
+        batch->payloads = calloc(1, sizeof *batch->payloads);
+        if (!batch->payloads) {
+            free(batch);
+            return NULL;
+        }
+        batch->payloads->tail = &batch->payloads->head;
+        find_large(batch, 0);
+        *memory += sizeof *batch->payloads + ALLOCATION_BYTES;
+    }
+    *memory += batch_bytes(batch);
+    return batch;
+}
+
+void part_free(struct payload_part *part, uint64_t *memory)
+{
+    *memory -= part_bytes(part);
+    free(part);
+}
+
+void batch_free(struct batch *batch, uint64_t *memory)
+{
+    if (batch->payloads) {
+        for (struct payload_part *part = batch->payloads->head; part;) {
+            struct payload_part *next = part->next;
+            part_free(part, memory);
+            part = next;
+        }
+        *memory -= sizeof *batch->payloads + ALLOCATION_BYTES;
+        free(batch->payloads);
+    }
+    proof_free(batch, memory);
+    *memory -= batch_bytes(batch);
+    free(batch);
+}
+
+enum batch_part batch_add_part(struct batch *batch, uint64_t sequence, uint32_t dispatch, uint32_t offset,
+                               const uint8_t *bytes, size_t size, uint64_t *memory)
+{
+    struct payloads *payloads = batch->payloads;
+    struct tp__reader reader =
+        tp__reader_of(batch->leaves + payloads->leaf_offset, batch->size - payloads->leaf_offset);
+    struct tp__leaf leaf;
+    if (!tp__leaf_read(&reader, &leaf) || leaf.sequence != sequence || leaf.dispatch != dispatch ||
+        offset != payloads->received || size == 0 || size > leaf.length - payloads->received)
+        return BATCH_PART_REFUSED;
+    const bool is_last = size == leaf.length - payloads->received;
+    if (size > TP__CHUNK_BYTES || (!is_last && size < SMALLEST_PART_BYTES))
+        return BATCH_PART_REFUSED;
+    struct payload_part *part = malloc(sizeof *part + size);
+    if (!part)
+        return BATCH_PART_NOMEM;
+    *part = (struct payload_part){.offset = offset, .size = (uint32_t)size};
+    memcpy(part->bytes, bytes, size);
+    *memory += part_bytes(part);
+    *payloads->tail = part;
+    payloads->tail = &part->next;
+    payloads->received += (uint32_t)size;
+    payloads->total_bytes += size;
+    if (is_last)
+        find_large(batch, (uint32_t)(reader.at - batch->leaves));
+    return BATCH_PART_TAKEN;
+}
+
+bool batch_is_complete(const struct batch *batch)
+{
+    return !batch->payloads || batch->payloads->leaf_offset == batch->size;
+}
+
+uint64_t batch_total_bytes(const struct batch *batch)
+{
+    return batch->size + (batch->payloads ? batch->payloads->total_bytes : 0);
+}
+
+/* ---- levels ---- */
+
+/* The level for that depth. NULL without memory. */
+static struct level *find_level(struct queue *queue, uint32_t depth, uint64_t *memory)
+{
+    struct level **place = &queue->deepest;
+    struct level *deeper = NULL;
+    for (; *place && (*place)->depth > depth; place = &(*place)->shallower)
+        deeper = *place;
+    if (*place && (*place)->depth == depth)
+        return *place;
+    if (queue->levels >= LEVEL_LIMIT)
+        return *place ? *place : deeper;
+    struct level *level = malloc(sizeof *level);
+    if (!level)
+        return NULL;
+    *level = (struct level){.shallower = *place, .tail = &level->head, .depth = depth};
+    *place = level;
+    queue->levels++;
+    *memory += sizeof *level + ALLOCATION_BYTES;
+    return level;
+}
+
+static void drop_level(struct queue *queue, uint64_t *memory)
+{
+    struct level *level = queue->deepest;
+    queue->deepest = level->shallower;
+    queue->levels--;
+    *memory -= sizeof *level + ALLOCATION_BYTES;
+    free(level);
+}
+
+bool queue_add(struct queue *queue, struct batch *batch, uint64_t *memory)
+{
+    struct level *level = find_level(queue, batch->depth, memory);
+    if (!level)
+        return false;
+    batch->next = NULL;
+    *level->tail = batch;
+    level->tail = &batch->next;
+    queue->tasks += batch->count;
+    return true;
+}
+
+struct batch *queue_head(const struct queue *queue)
+{
+    return queue->deepest ? queue->deepest->head : NULL;
+}
+
+struct run queue_peek(const struct queue *queue, uint32_t limit, size_t limit_bytes)
+{
+    const struct batch *batch = queue_head(queue);
+    const uint8_t *start = batch->leaves + batch->offset;
+    struct run run = {.first = batch->first, .leaves = start};
+    struct tp__reader reader = tp__reader_of(start, batch->size - batch->offset);
+    while (run.count < limit && batch->first + run.count < batch->count) {
+        struct tp__leaf leaf;
+        if (!tp__leaf_read(&reader, &leaf))
+            break;
+        const size_t size = (size_t)(reader.at - start);
+        const uint64_t payload_bytes = run.payload_bytes + (leaf.flags & TP__LEAF_LARGE ? leaf.length : 0);
+        if (run.count > 0 && size + payload_bytes > limit_bytes)
+            break;
+        run.count++;
+        run.size = size;
+        run.payload_bytes = payload_bytes;
+    }
+    return run;
+}
+
+void queue_take(struct queue *queue, const struct run *run, uint64_t *memory)
+{
+    struct level *level = queue->deepest;
+    struct batch *batch = level->head;
+    batch->first = (uint16_t)(batch->first + run->count);
+    batch->offset += (uint32_t)run->size;
+    queue->tasks -= run->count;
+    if (batch->first < batch->count)
+        return;
+    level->head = batch->next;
+    batch_free(batch, memory);
+    if (!level->head)
+        drop_level(queue, memory);
+}
+
+struct payload_part *queue_take_part(struct queue *queue)
+{
+    struct payloads *payloads = queue_head(queue)->payloads;
+    struct payload_part *part = payloads ? payloads->head : NULL;
+    if (!part)
+        return NULL;
+    payloads->head = part->next;
+    if (!payloads->head)
+        payloads->tail = &payloads->head;
+    return part;
+}
+
+void queue_clear(struct queue *queue, uint64_t *memory)
+{
+    while (queue->deepest) {
+        struct level *level = queue->deepest;
+        while (level->head) {
+            struct batch *next = level->head->next;
+            batch_free(level->head, memory);
+            level->head = next;
+        }
+        drop_level(queue, memory);
+    }
+    queue->tasks = 0;
+}
