@@ -135,6 +135,7 @@ void blame(struct agent *agent, struct worker *worker, const struct agent_crash 
         agent_log(agent, worker->tasks > 0 ? AGENT_WARNING : AGENT_INFO, "process ended",
                   "session=%s process=%u tasks=%zu reason=\"it %.255s\"", session_name(session, name), worker->id,
                   worker->tasks, worker->verdict ? worker->verdict : crash->text);
+    worker->state = WORKER_KILLED; /* nobody can end it any more */
     if (!worker->was_ready && session->state == SESSION_STARTING)
         refuse_program(agent, worker, crash);
     else if (!worker->was_ready)

@@ -171,7 +171,9 @@ int64_t uplink_tick(struct agent *agent)
     if (agent->uplink.state == UPLINK_NONE)
         return INT64_MAX;
     const int64_t due_ms = tp__link_tick(agent->uplink.link, agent->now_ms);
-    const int64_t heard_ms = tp__link_heard_ms(agent->uplink.link);
+    /* heartbeats are no welcome */
+    const int64_t heard_ms =
+        agent->uplink.state == UPLINK_WELCOMED ? tp__link_heard_ms(agent->uplink.link) : agent->uplink.connected_ms;
     if (agent->now_ms - heard_ms >= TP__LOST_MS) {
         uplink_break(agent, "the coordinator is silent");
         return agent->uplink.retry_ms;

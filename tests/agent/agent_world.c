@@ -1,0 +1,670 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent_world.h"
+
+#include "trust/authorized.h"
+
+#include <sodium.h>
+
+const char *const world_task_names[WORLD_TASKS] = {"square", "fib", "explode"};
+
+static void put(struct world_queue *queue, const uint8_t *bytes, size_t size)
+{
+    struct world_message *message = malloc(sizeof *message + size);
+    assert_non_null(message);
+    message->next = NULL;
+    message->size = size;
+    memcpy(message->bytes, bytes, size);
+    if (queue->tail)
+        queue->tail->next = message;
+    else
+        queue->head = message;
+    queue->tail = message;
+    queue->count++;
+}
+
+static struct world_message *get(struct world_queue *queue)
+{
+    struct world_message *message = queue->head;
+    if (!message)
+        return NULL;
+    queue->head = message->next;
+    if (!queue->head)
+        queue->tail = NULL;
+    queue->count--;
+    return message;
+}
+
+static void empty(struct world_queue *queue)
+{
+    struct world_message *message;
+    while ((message = get(queue)))
+        free(message);
+}
+
+/* ---- the agent's actions ---- */
+
+static void transmit(void *context, const uint8_t *bytes, size_t size)
+{
+    struct world *world = context;
+    put(&world->to_coordinator, bytes, size);
+}
+
+static void coordinator_received(void *context, const Taskpool__Frame *frame);
+
+static void coordinator_transmit(void *context, const uint8_t *bytes, size_t size)
+{
+    struct world *world = context;
+    put(&world->to_agent, bytes, size);
+}
+
+static void coordinator_broken(void *context, const char *reason)
+{
+    struct world *world = context;
+    (void)reason;
+    world->link_broke = true;
+}
+
+static void make_link(struct world *world)
+{
+    const struct tp__link_events events = {coordinator_transmit, coordinator_received, coordinator_broken, world};
+    tp__link_free(world->link);
+    world->link = tp__link_new(&events, world->now_ms);
+    assert_non_null(world->link);
+}
+
+static void reconnect(void *context)
+{
+    struct world *world = context;
+    world->reconnects++;
+    empty(&world->to_agent);
+    empty(&world->to_coordinator);
+    make_link(world);
+    agent_connected(world->agent, world->now_ms);
+}
+
+static bool program_find(void *context, const struct tp__hash *root, uint64_t length)
+{
+    const struct world *world = context;
+    (void)root;
+    (void)length;
+    return world->has_program;
+}
+
+static bool program_begin(void *context, const struct tp__hash *root, uint64_t length, struct tp__problem *problem)
+{
+    const struct world *world = context;
+    (void)root;
+    (void)length;
+    return !world->refuses_program || tp__problem_set(problem, TP_E_UNTRUSTED, "nothing is shipped here");
+}
+
+static bool store_chunk(void *context, const struct tp__hash *root, uint32_t index, const uint8_t *bytes, size_t size,
+                        struct tp__problem *problem)
+{
+    struct world *world = context;
+    (void)root;
+    (void)problem;
+    assert_true((size_t)index * TP__CHUNK_BYTES + size <= world->program_size);
+    assert_memory_equal(world->program + (size_t)index * TP__CHUNK_BYTES, bytes, size);
+    world->stored++;
+    return true;
+}
+
+static bool program_complete(void *context, const struct tp__hash *root, struct tp__problem *problem)
+{
+    struct world *world = context;
+    (void)root;
+    (void)problem;
+    world->completed++;
+    world->has_program = true;
+    return true;
+}
+
+static struct world_process *find_process(struct world *world, uint32_t id)
+{
+    for (size_t i = 0; i < world->process_count; i++)
+        if (world->processes[i].id == id)
+            return &world->processes[i];
+    fail();
+    return NULL;
+}
+
+static bool worker_start(void *context, uint32_t worker, const struct agent_worker_options *options,
+                         struct tp__problem *problem)
+{
+    struct world *world = context;
+    if (world->processes_fail)
+        return tp__problem_set(problem, TP_E_SYSTEM, "no more processes");
+    assert_true(world->process_count < WORLD_PROCESSES);
+    world->processes[world->process_count++] = (struct world_process){.id = worker, .options = *options};
+    return true;
+}
+
+static void worker_send(void *context, uint32_t worker, const uint8_t *records, size_t size)
+{
+    struct world_process *process = find_process(context, worker);
+    assert_false(process->killed || process->ended);
+    assert_true(tp__buffer_append(&process->told, records, size));
+}
+
+static void worker_kill(void *context, uint32_t worker)
+{
+    struct world_process *process = find_process(context, worker);
+    assert_false(process->killed || process->ended);
+    process->killed = true;
+}
+
+static void worker_pause(void *context, uint32_t worker, bool pause)
+{
+    struct world_process *process = find_process(context, worker);
+    assert_int_not_equal(process->paused, pause);
+    process->paused = pause;
+}
+
+static uint64_t worker_started(void *context, uint32_t worker)
+{
+    return find_process(context, worker)->started;
+}
+
+static void log_line(void *context, enum agent_level level, const char *event, const char *text)
+{
+    struct world *world = context;
+    if (level != AGENT_WARNING)
+        return;
+    world->warnings++;
+    (void)snprintf(world->last_warning, sizeof world->last_warning, "%s %s", event, text);
+}
+
+/* ---- the coordinator ---- */
+
+static void answer_need(struct world *world, const Taskpool__Need *need)
+{
+    world->needs++;
+    world->needed_list = need->list;
+    world->needed_count = need->n_chunks;
+    for (size_t i = 0; i < need->n_chunks && i < 16; i++)
+        world->needed[i] = need->chunks[i];
+    if (!world->answers_needs)
+        return;
+    const uint32_t count = tp__program_chunk_count(world->program_size);
+    struct tp__hash hashes[64];
+    assert_true(count <= 64);
+    Taskpool__Chunk chunk = TASKPOOL__CHUNK__INIT;
+    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    frame.body_case = TASKPOOL__FRAME__BODY_CHUNK;
+    frame.chunk = &chunk;
+    chunk.root = need->root;
+    if (need->list) {
+        for (uint32_t i = 0; i < count; i++) {
+            const size_t start = (size_t)i * TP__CHUNK_BYTES;
+            const size_t left = world->program_size - start;
+            hashes[i] =
+                tp__program_chunk_hash(i, world->program + start, left < TP__CHUNK_BYTES ? left : TP__CHUNK_BYTES);
+        }
+        chunk.list = true;
+        chunk.data = tp__field(hashes, count * sizeof *hashes);
+        world_send(world, &frame);
+    }
+    for (size_t i = 0; i < need->n_chunks; i++) {
+        const size_t start = (size_t)need->chunks[i] * TP__CHUNK_BYTES;
+        const size_t left = world->program_size - start;
+        chunk.index = need->chunks[i];
+        chunk.data = tp__field(world->program + start, left < TP__CHUNK_BYTES ? left : TP__CHUNK_BYTES);
+        world_send(world, &frame);
+    }
+}
+
+static struct world_driver *driver_of(struct world *world, const ProtobufCBinaryData *session)
+{
+    for (size_t i = 0; i < world->driver_count; i++)
+        if (session->len == 16 && memcmp(session->data, &world->drivers[i]->offer.session, 16) == 0)
+            return world->drivers[i];
+    return NULL;
+}
+
+static void take_accept(struct world *world, const Taskpool__Accept *accept)
+{
+    struct world_driver *driver = driver_of(world, &accept->session);
+    if (!driver)
+        return;
+    if (accept->status != TP_OK) {
+        driver->refusals++;
+        driver->status = (tp_status)accept->status;
+        (void)snprintf(driver->reason, sizeof driver->reason, "%s", accept->reason);
+        return;
+    }
+    driver->accepts++;
+    struct tp__accept content;
+    assert_true(tp__accept_verify(&content, accept->signed_accept.data, accept->signed_accept.len));
+    assert_memory_equal(&content.node, &world->node_key.public_key, sizeof content.node);
+    const struct tp__hash offer = tp__hash_of(driver->signed_offer, driver->signed_offer_size);
+    assert_memory_equal(&content.offer, &offer, sizeof offer);
+    if (tp__id_equal(&content.incarnation, &driver->incarnation))
+        return;
+    const struct tp__hash hash = tp__hash_of(accept->signed_accept.data, accept->signed_accept.len);
+    struct tp__stream_keys keys;
+    assert_true(tp__stream_keys_of_driver(&keys, driver->offer.exchange_key, driver->exchange_secret,
+                                          content.exchange_key, &hash));
+    tp__stream_free(driver->stream);
+    driver->incarnation = content.incarnation;
+    driver->stream = tp__stream_new(&keys, &driver->offer.session, &driver->incarnation);
+    assert_non_null(driver->stream);
+}
+
+static void take_stream(struct world *world, const Taskpool__StreamFrame *frame)
+{
+    struct world_driver *driver = driver_of(world, &frame->session);
+    assert_non_null(driver);
+    if (driver->deaf || !driver->stream || memcmp(frame->incarnation.data, &driver->incarnation, 16) != 0)
+        return;
+    struct tp__reader records;
+    const enum tp__stream_verdict verdict = tp__stream_receive(driver->stream, frame->position, frame->acknowledgement,
+                                                               frame->sealed.data, frame->sealed.len, &records);
+    assert_int_not_equal(verdict, TP__STREAM_FORGED);
+    if (verdict == TP__STREAM_FRESH)
+        assert_true(tp__buffer_append(&driver->heard, records.at, tp__reader_left(&records)));
+    driver_pump(driver);
+}
+
+static void coordinator_received(void *context, const Taskpool__Frame *frame)
+{
+    struct world *world = context;
+    switch (frame->body_case) {
+    case TASKPOOL__FRAME__BODY_HELLO: {
+        world->hellos++;
+        world->hello_draining = frame->hello->draining;
+        assert_true(tp__id_read(&world->life, frame->hello->life.data, frame->hello->life.len));
+        assert_int_equal(frame->hello->role, TASKPOOL__ROLE__ROLE_NODE);
+        if (world->mute)
+            return;
+        Taskpool__Welcome welcome = TASKPOOL__WELCOME__INIT;
+        Taskpool__Frame answer = TASKPOOL__FRAME__INIT;
+        answer.body_case = TASKPOOL__FRAME__BODY_WELCOME;
+        answer.welcome = &welcome;
+        world_send(world, &answer);
+        return;
+    }
+    case TASKPOOL__FRAME__BODY_ACCEPT:
+        take_accept(world, frame->accept);
+        return;
+    case TASKPOOL__FRAME__BODY_STREAM:
+        take_stream(world, frame->stream);
+        return;
+    case TASKPOOL__FRAME__BODY_CREDIT:
+        world->credits++;
+        world->credit = frame->credit->total;
+        world->finished = frame->credit->finished;
+        world->queued = frame->credit->queued;
+        return;
+    case TASKPOOL__FRAME__BODY_NEED:
+        answer_need(world, frame->need);
+        return;
+    case TASKPOOL__FRAME__BODY_BYE:
+        world->said_bye = true;
+        return;
+    default:
+        fail_msg("the agent sent a frame %s", tp__frame_name(frame));
+    }
+}
+
+void world_send(struct world *world, Taskpool__Frame *frame)
+{
+    assert_true(tp__link_send(world->link, TP__LANE_BULK, frame));
+}
+
+void world_run(struct world *world)
+{
+    struct world_message *message;
+    for (;;) {
+        if ((message = get(&world->to_coordinator)))
+            tp__link_receive(world->link, message->bytes, message->size, world->now_ms);
+        else if ((message = get(&world->to_agent)))
+            agent_receive(world->agent, message->bytes, message->size, world->now_ms);
+        else
+            return;
+        free(message);
+    }
+}
+
+void world_pass(struct world *world, int64_t ms)
+{
+    const int64_t end_ms = world->now_ms + ms;
+    world_run(world);
+    int64_t next = agent_tick(world->agent, world->now_ms);
+    world_run(world);
+    while (world->now_ms < end_ms) {
+        if (next <= world->now_ms)
+            next = world->now_ms + 1;
+        world->now_ms = next < world->now_ms + 100 ? next : world->now_ms + 100;
+        if (world->now_ms > end_ms)
+            world->now_ms = end_ms;
+        if (!tp__link_is_broken(world->link) && !world->mute)
+            (void)tp__link_tick(world->link, world->now_ms);
+        world_run(world);
+        next = agent_tick(world->agent, world->now_ms);
+        world_run(world);
+    }
+}
+
+void world_cut(struct world *world)
+{
+    empty(&world->to_agent);
+    empty(&world->to_coordinator);
+    make_link(world);
+    agent_connected(world->agent, world->now_ms);
+    world_run(world);
+}
+
+void world_authorize(struct world *world, struct world_driver **drivers, size_t count)
+{
+    struct tp__problem problem;
+    struct tp__authorized *before = world->authorized;
+    char text[WORLD_DRIVERS * 128];
+    size_t length = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        char key[45];
+        tp__public_key_text(&drivers[i]->key.public_key, key);
+        length += (size_t)snprintf(text + length, sizeof text - length, "driver %s %s\n", key, drivers[i]->key.name);
+    }
+    world->authorized = tp__authorized_parse(text, length, "the test's keys", &problem);
+    assert_non_null(world->authorized);
+    if (world->agent)
+        agent_authorize(world->agent, world->authorized, world->now_ms);
+    tp__authorized_free(before);
+}
+
+struct world *world_new(void)
+{
+    assert_true(tp__trust_start());
+    struct world *world = calloc(1, sizeof *world);
+    assert_non_null(world);
+    world->now_ms = 1000;
+    world->has_program = true;
+    tp__key_generate(&world->node_key, "n1");
+    world_authorize(world, NULL, 0);
+
+    const struct agent_options options = {
+        .name = "n1", .machine = "x86_64", .workers = 2, .program_limit_bytes = WORLD_PROGRAM_LIMIT_BYTES};
+    const struct agent_actions actions = {
+        .transmit = transmit,
+        .reconnect = reconnect,
+        .program_find = program_find,
+        .program_begin = program_begin,
+        .program_chunk = store_chunk,
+        .program_complete = program_complete,
+        .worker_start = worker_start,
+        .worker_send = worker_send,
+        .worker_kill = worker_kill,
+        .worker_pause = worker_pause,
+        .worker_started = worker_started,
+        .log = log_line,
+        .context = world,
+    };
+    world->agent = agent_new(&options, &world->node_key, world->authorized, &actions, world->now_ms);
+    assert_non_null(world->agent);
+    world_cut(world);
+    return world;
+}
+
+void world_free(struct world *world)
+{
+    agent_free(world->agent);
+    tp__link_free(world->link);
+    empty(&world->to_agent);
+    empty(&world->to_coordinator);
+    for (size_t i = 0; i < world->process_count; i++)
+        tp__buffer_free(&world->processes[i].told);
+    for (size_t i = 0; i < world->driver_count; i++) {
+        tp__stream_free(world->drivers[i]->stream);
+        tp__buffer_free(&world->drivers[i]->heard);
+        free(world->drivers[i]);
+    }
+    tp__authorized_free(world->authorized);
+    free(world->program);
+    free(world);
+}
+
+struct agent_counts world_counts(const struct world *world)
+{
+    return agent_count(world->agent);
+}
+
+/* ---- drivers ---- */
+
+struct world_driver *driver_new(struct world *world)
+{
+    assert_true(world->driver_count < WORLD_DRIVERS);
+    struct world_driver *driver = calloc(1, sizeof *driver);
+    assert_non_null(driver);
+    char name[16];
+    (void)snprintf(name, sizeof name, "driver%zu", world->driver_count);
+    driver->world = world;
+    tp__key_generate(&driver->key, name);
+    world->drivers[world->driver_count++] = driver;
+    world_authorize(world, world->drivers, world->driver_count);
+
+    struct tp__offer *offer = &driver->offer;
+    offer->driver = driver->key.public_key;
+    offer->session = tp__id_new();
+    crypto_sign_keypair(offer->signing_key, driver->signing_secret);
+    crypto_kx_keypair(offer->exchange_key, driver->exchange_secret);
+    offer->program_length = 1000;
+    offer->protocol = TP__PROTOCOL_VERSION;
+    (void)snprintf(offer->machine, sizeof offer->machine, "x86_64");
+    (void)snprintf(offer->program_name, sizeof offer->program_name, "demo");
+    return driver;
+}
+
+void driver_offer(struct world_driver *driver)
+{
+    driver->signed_offer_size = tp__offer_sign(&driver->offer, &driver->key, driver->signed_offer);
+    Taskpool__Offer offer = TASKPOOL__OFFER__INIT;
+    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    offer.session = tp__field_of_id(&driver->offer.session);
+    offer.signed_offer = tp__field(driver->signed_offer, driver->signed_offer_size);
+    frame.body_case = TASKPOOL__FRAME__BODY_OFFER;
+    frame.offer = &offer;
+    world_send(driver->world, &frame);
+    world_run(driver->world);
+}
+
+struct world_process *driver_begin(struct world_driver *driver)
+{
+    struct world *world = driver->world;
+    const size_t index = world->process_count;
+    driver_offer(driver);
+    struct world_process *process = world_process(world, index);
+    process_ready(world, process);
+    assert_int_equal(driver->accepts, 1);
+    driver_open(driver, 0);
+    return process;
+}
+
+void driver_open(struct world_driver *driver, uint32_t first_worker)
+{
+    driver_say(driver, TP__RECORD_OPEN, 0, 0, 0, &first_worker, sizeof first_worker);
+}
+
+void driver_pump(struct world_driver *driver)
+{
+    struct tp__sealed sealed;
+    while (tp__stream_next(driver->stream, &sealed)) {
+        Taskpool__StreamFrame stream = TASKPOOL__STREAM_FRAME__INIT;
+        Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+        stream.session = tp__field_of_id(&driver->offer.session);
+        stream.incarnation = tp__field_of_id(&driver->incarnation);
+        stream.position = sealed.position;
+        stream.acknowledgement = sealed.acknowledgement;
+        stream.sealed = tp__field(sealed.bytes, sealed.size);
+        frame.body_case = TASKPOOL__FRAME__BODY_STREAM;
+        frame.stream = &stream;
+        world_send(driver->world, &frame);
+    }
+}
+
+void driver_say(struct world_driver *driver, enum tp__record_type type, uint64_t task, uint32_t dispatch,
+                uint32_t operation, const void *body, size_t size)
+{
+    assert_true(tp__stream_append(driver->stream, &(struct tp__record){.type = (uint8_t)type,
+                                                                       .task = task,
+                                                                       .dispatch = dispatch,
+                                                                       .operation = operation,
+                                                                       .body = body,
+                                                                       .size = (uint32_t)size}));
+    driver_pump(driver);
+    world_run(driver->world);
+}
+
+void driver_sign(struct world_driver *driver, struct world_batch *batch, const struct tp__leaf *leaves, uint32_t count)
+{
+    taskpool__tasks__init(&batch->tasks);
+    uint8_t *end = batch->leaves;
+    for (uint32_t i = 0; i < count; i++) {
+        assert_true((size_t)(end - batch->leaves) + tp__leaf_size(&leaves[i]) <= sizeof batch->leaves);
+        end = tp__leaf_write(end, &leaves[i]);
+        batch->leaf_ends[i] = (size_t)(end - batch->leaves);
+    }
+    assert_true(tp__batch_hash(batch->leaves, (size_t)(end - batch->leaves), count, batch->hashes));
+    const struct tp__hash root = tp__batch_root(batch->hashes, count);
+    tp__batch_sign(driver->signing_secret, &driver->offer.session, ++driver->batch, count, &root, batch->signature);
+    batch->tasks.session = tp__field_of_id(&driver->offer.session);
+    batch->tasks.batch = driver->batch;
+    batch->tasks.count = batch->tasks.run = count;
+    batch->tasks.signature = tp__field(batch->signature, sizeof batch->signature);
+    batch->tasks.leaves = tp__field(batch->leaves, (size_t)(end - batch->leaves));
+}
+
+void batch_narrow(struct world_batch *batch, uint32_t first, uint32_t run)
+{
+    const size_t start = first > 0 ? batch->leaf_ends[first - 1] : 0;
+    const uint32_t hashes = tp__batch_prove(batch->hashes, batch->tasks.count, first, run, batch->proof);
+    batch->tasks.first = first;
+    batch->tasks.run = run;
+    batch->tasks.leaves = tp__field(batch->leaves + start, batch->leaf_ends[first + run - 1] - start);
+    batch->tasks.proof = tp__field(batch->proof, hashes * sizeof *batch->proof);
+}
+
+void driver_send_batch(struct world_driver *driver, struct world_batch *batch)
+{
+    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    frame.body_case = TASKPOOL__FRAME__BODY_TASKS;
+    frame.tasks = &batch->tasks;
+    world_send(driver->world, &frame);
+    world_run(driver->world);
+}
+
+uint64_t driver_submit(struct world_driver *driver, const struct tp__leaf *leaves, uint32_t count)
+{
+    struct world_batch *batch = malloc(sizeof *batch);
+    assert_non_null(batch);
+    driver_sign(driver, batch, leaves, count);
+    driver_send_batch(driver, batch);
+    free(batch);
+    return driver->batch;
+}
+
+void driver_submit_plain(struct world_driver *driver, uint64_t sequence)
+{
+    const struct tp__leaf leaf = plain_leaf(sequence);
+    (void)driver_submit(driver, &leaf, 1);
+}
+
+void driver_send_payload(struct world_driver *driver, const struct tp__leaf *leaf, uint32_t offset,
+                         const uint8_t *bytes, size_t size)
+{
+    Taskpool__Payload payload = TASKPOOL__PAYLOAD__INIT;
+    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    payload.session = tp__field_of_id(&driver->offer.session);
+    payload.sequence = leaf->sequence;
+    payload.dispatch = leaf->dispatch;
+    payload.offset = offset;
+    payload.part = tp__field(bytes, size);
+    frame.body_case = TASKPOOL__FRAME__BODY_PAYLOAD;
+    frame.payload = &payload;
+    world_send(driver->world, &frame);
+    world_run(driver->world);
+}
+
+static size_t count_records(const struct tp__buffer *buffer, enum tp__record_type type, uint64_t task,
+                            struct tp__record *last)
+{
+    struct tp__reader reader = tp__reader_of(buffer->bytes, buffer->size);
+    struct tp__record record;
+    size_t count = 0;
+    while (tp__reader_left(&reader) > 0) {
+        assert_int_equal(tp__record_read(&reader, &record), TP__RECORD_FOUND);
+        if (record.type != type || (task != 0 && record.task != task))
+            continue;
+        count++;
+        if (last)
+            *last = record;
+    }
+    return count;
+}
+
+size_t driver_heard(const struct world_driver *driver, enum tp__record_type type, uint64_t task,
+                    struct tp__record *last)
+{
+    return count_records(&driver->heard, type, task, last);
+}
+
+enum tp__returned driver_returned(const struct world_driver *driver, uint64_t task)
+{
+    struct tp__record record;
+    return driver_heard(driver, TP__RECORD_RETURNED, task, &record) > 0 ? (enum tp__returned)record.body[0]
+                                                                        : (enum tp__returned)0;
+}
+
+/* ---- processes ---- */
+
+struct world_process *world_process(struct world *world, size_t index)
+{
+    assert_true(index < world->process_count);
+    return &world->processes[index];
+}
+
+void process_ready(struct world *world, struct world_process *process)
+{
+    struct tp__buffer body = {NULL, 0, 0};
+    assert_true(tp__buffer_reserve(&body, 8));
+    uint8_t *end = tp__put_u32(body.bytes, TP__PROTOCOL_VERSION);
+    tp__put_u32(end, WORLD_TASKS);
+    body.size = 8;
+    for (size_t i = 0; i < WORLD_TASKS; i++)
+        assert_true(tp__put_text(&body, world_task_names[i], strlen(world_task_names[i])));
+    process_say(world, process, TP__RECORD_READY, 0, 0, body.bytes, body.size);
+    tp__buffer_free(&body);
+}
+
+void process_say(struct world *world, struct world_process *process, enum tp__record_type type, uint64_t task,
+                 uint32_t dispatch, const void *body, size_t size)
+{
+    struct tp__buffer bytes = {NULL, 0, 0};
+    assert_true(tp__record_append(
+        &bytes, &(struct tp__record){
+                    .type = (uint8_t)type, .task = task, .dispatch = dispatch, .body = body, .size = (uint32_t)size}));
+    agent_worker_received(world->agent, process->id, bytes.bytes, bytes.size, world->now_ms);
+    tp__buffer_free(&bytes);
+    world_run(world);
+}
+
+void process_finish(struct world *world, struct world_process *process, uint64_t task)
+{
+    struct tp__record record;
+    assert_true(process_told(process, TP__RECORD_TASK, task, &record) > 0);
+    process_say(world, process, TP__RECORD_RESULT, task, record.dispatch, "value", 5);
+}
+
+size_t process_told(const struct world_process *process, enum tp__record_type type, uint64_t task,
+                    struct tp__record *last)
+{
+    return count_records(&process->told, type, task, last);
+}
+
+void process_end(struct world *world, struct world_process *process, const struct agent_crash *crash)
+{
+    process->ended = true;
+    agent_worker_ended(world->agent, process->id, crash, world->now_ms);
+    world_run(world);
+}

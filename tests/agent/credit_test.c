@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* How many tasks the node asks for, and how it hands them back. */
+#include "agent_world.h"
+
+static void submit(struct world_driver *driver, uint64_t first, uint32_t count)
+{
+    struct tp__leaf leaves[TP__BATCH_LIMIT];
+    while (count > 0) {
+        const uint32_t some = count < TP__BATCH_LIMIT ? count : TP__BATCH_LIMIT;
+        for (uint32_t i = 0; i < some; i++)
+            leaves[i] = plain_leaf(first++);
+        (void)driver_submit(driver, leaves, some);
+        count -= some;
+    }
+}
+
+/* Tasks of 0.1 ms on average, as many as there is credit for; returns how many were received. */
+static uint64_t work(struct world_driver *driver, struct world_process *process, uint64_t received, int64_t ms,
+                     uint32_t a_ms)
+{
+    struct world *world = driver->world;
+    uint64_t finished = process->started;
+    for (int64_t i = 0; i < ms; i++) {
+        if (world->credit > received) {
+            submit(driver, received + 1, (uint32_t)(world->credit - received));
+            received = world->credit;
+        }
+        struct tp__buffer results = {NULL, 0, 0};
+        for (uint32_t n = 0; n < a_ms && finished < received; n++) {
+            finished++;
+            process->started++;
+            assert_true(tp__record_append(
+                &results, &(struct tp__record){.type = TP__RECORD_RESULT, .task = finished, .dispatch = 1}));
+        }
+        agent_worker_received(world->agent, process->id, results.bytes, results.size, world->now_ms);
+        tp__buffer_free(&results);
+        world_run(world);
+        world_pass(world, 1);
+        if (i % 1000 == 0)
+            driver_say(driver, TP__RECORD_TICK, 0, 0, 0, NULL, 0);
+    }
+    return received;
+}
+
+static void what_waits_is_about_ten_milliseconds_of_work(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    const uint64_t received = work(driver, process, 0, 500, 20);
+    const uint64_t waiting = received - process->started;
+    assert_in_range(waiting, 100, 210);
+    assert_true(world->credits < 500 * 20 / 8);                    /* many tasks an announcement */
+    const uint64_t now = work(driver, process, received, 3000, 1); /* slower: fewer wait */
+    assert_in_range(now - process->started, 2, 40);
+    world_free(world);
+}
+
+static void never_more_than_4096_wait(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    const uint64_t received = work(driver, process, 0, 300, 2000);
+    assert_in_range(received - process->started, 2048, 4096);
+    world_free(world);
+}
+
+static void parked_tasks_use_no_credit_and_a_start_is_noticed(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    submit(driver, 1, 4);
+    assert_int_equal(world->credit, 4);
+    assert_int_equal(world_counts(world).waiting, 4);
+    process->started = 3; /* they park: no record says so */
+    world_pass(world, 100);
+    assert_int_equal(world->credit, 4 + 3);
+    assert_int_equal(world_counts(world).running, 3);
+    world_free(world);
+}
+
+static void a_task_cancelled_before_its_start_does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    submit(driver, 1, 4);
+    for (uint64_t task = 1; task <= 4; task++)
+        driver_say(driver, TP__RECORD_CANCEL, task, 1, 0, NULL, 0);
+    assert_int_equal(world_counts(world).waiting, 0);
+    assert_int_equal(world->credit, 8);
+    submit(driver, 5, 2);
+    assert_int_equal(world_counts(world).waiting, 2);
+    process->started = 1; /* the fifth */
+    world_pass(world, 100);
+    assert_int_equal(world_counts(world).waiting, 1);
+    world_free(world);
+}
+
+static void send_recall(struct world *world, uint32_t count, bool drain)
+{
+    Taskpool__Recall recall = TASKPOOL__RECALL__INIT;
+    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    recall.count = count;
+    recall.drain = drain;
+    frame.body_case = TASKPOOL__FRAME__BODY_RECALL;
+    frame.recall = &recall;
+    world_send(world, &frame);
+    world_run(world);
+}
+
+static void a_recall_takes_from_the_agent_first_and_asks_processes_for_the_rest(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    submit(driver, 1, 10);
+    process->started = 4;
+    struct tp__leaf leaves[3] = {plain_leaf(11), plain_leaf(12), plain_leaf(13)};
+    leaves[0].cell = leaves[1].cell = leaves[2].cell = 2;
+    leaves[1].worker = 1; /* pinned: it stays */
+    (void)driver_submit(driver, leaves, 3);
+    send_recall(world, 5, false);
+    assert_int_equal(driver_returned(driver, 11), TP__RETURNED_RECALLED);
+    assert_int_equal(driver_returned(driver, 12), 0);
+    assert_int_equal(driver_returned(driver, 13), TP__RETURNED_RECALLED);
+    struct tp__record record;
+    assert_int_equal(process_told(process, TP__RECORD_GIVE_BACK, 0, &record), 1);
+    struct tp__reader reader = tp__reader_of(record.body, record.size);
+    assert_int_equal(tp__get_u32(&reader), 3);
+    const uint8_t recalled[] = {TP__RETURNED_RECALLED, 0, 0, 0, 0};
+    process_say(world, process, TP__RECORD_RETURNED, 10, 1, recalled, sizeof recalled);
+    assert_int_equal(driver_returned(driver, 10), TP__RETURNED_RECALLED);
+    assert_int_equal(world_counts(world).waiting, 1 + 5);
+    world_free(world);
+}
+
+static void a_drained_node_hands_back_all_and_takes_none(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    struct tp__leaf leaves[3] = {plain_leaf(1), plain_leaf(2), plain_leaf(3)};
+    leaves[0].cell = 4;
+    leaves[1].flags = TP__LEAF_AT_MOST_ONCE;
+    (void)driver_submit(driver, leaves, 3);
+    send_recall(world, 0, true);
+    assert_int_equal(driver_returned(driver, 1), TP__RETURNED_RECALLED);
+    assert_int_equal(driver_returned(driver, 2), TP__RETURNED_RECALLED);
+    assert_int_equal(process_told(process, TP__RECORD_GIVE_BACK, 0, NULL), 1);
+    driver_say(driver, TP__RECORD_GRANT, 2, 1, 0, NULL, 0); /* crossed the return: it does not start here */
+    assert_int_equal(process_told(process, TP__RECORD_TASK, 2, NULL), 0);
+    assert_int_equal(world->credit, 3);
+    world_free(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_waits_is_about_ten_milliseconds_of_work),
+        cmocka_unit_test(never_more_than_4096_wait),
+        cmocka_unit_test(parked_tasks_use_no_credit_and_a_start_is_noticed),
+        cmocka_unit_test(a_task_cancelled_before_its_start_does_not_wait_for_ever),
+        cmocka_unit_test(a_recall_takes_from_the_agent_first_and_asks_processes_for_the_rest),
+        cmocka_unit_test(a_drained_node_hands_back_all_and_takes_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
