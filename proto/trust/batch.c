@@ -12,7 +12,7 @@
 
 enum { SHORT_PAYLOAD_BYTES = 1024 };
 
-#define LEAF_TEXT "taskpool/1 leaf"
+#define LEAF_TEXT "tp/1 leaf"
 #define NODE_TEXT "taskpool/1 node"
 #define BATCH_TEXT "taskpool/1 batch"
 

@@ -5,7 +5,9 @@
  * The leaves are the leaves of a Merkle tree (as in RFC 6962: of n leaves the left subtree has the largest power of two
  * below n). A run travels with the hashes of the subtrees left and right of it that are needed to compute the root.
  *
- *     leaf hash  = H("taskpool/1 leaf", u32 index, header of the leaf, payload or, if longer than 1 KiB, H(payload))
+ * The leaf's text is short so that a task with 64 bytes of captures is hashed in one block of BLAKE2b.
+ *
+ *     leaf hash  = H("tp/1 leaf", u32 index, header of the leaf, payload or, if longer than 1 KiB, H(payload))
  *     inner hash = H("taskpool/1 node", left, right)
  *     signature  = Ed25519 by the session's signing key of "taskpool/1 batch", session, u64 batch, u32 count, root
  */

@@ -68,7 +68,7 @@ static struct tp__hash leaf_by_definition(uint32_t index)
     struct tp__hash hash;
     crypto_generichash_state running;
     crypto_generichash_init(&running, NULL, 0, 32);
-    crypto_generichash_update(&running, (const uint8_t *)"taskpool/1 leaf", 15);
+    crypto_generichash_update(&running, (const uint8_t *)"tp/1 leaf", 9);
     crypto_generichash_update(&running, (const uint8_t *)&index, 4);
     crypto_generichash_update(&running, bytes, 48);
     if (size - 48 > 1024) {
