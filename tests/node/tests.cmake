@@ -15,3 +15,5 @@ function(taskpool_node_test name)
 endfunction()
 
 taskpool_node_test(processes_test SOURCES node/workers.c TIMEOUT 120)
+taskpool_node_test(isolation_test SOURCES node/workers.c)
+taskpool_node_test(cache_test)
