@@ -66,7 +66,7 @@ struct tp__reader {
 static inline struct tp__reader tp__reader_of(const void *bytes, size_t size)
 {
     const uint8_t *start = (const uint8_t *)bytes;
-    return (struct tp__reader){start, start + size, true};
+    return (struct tp__reader){start, size > 0 ? start + size : start, true}; /* NULL is a good place for nothing */
 }
 static inline size_t tp__reader_left(const struct tp__reader *reader)
 {
