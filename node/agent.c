@@ -69,8 +69,10 @@ static void leave_if_done(struct agent *agent)
 {
     if (!agent->leaving || agent->said_bye || !agent_is_drained(agent))
         return;
-    Taskpool__Bye bye = TASKPOOL__BYE__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Bye bye;
+    taskpool__bye__init(&bye);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     bye.reason = (char *)(uintptr_t) "drained";
     frame.body_case = TASKPOOL__FRAME__BODY_BYE;
     frame.bye = &bye;

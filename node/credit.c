@@ -57,8 +57,10 @@ static uint64_t wanted(const struct agent *agent)
 static void announce(struct agent *agent, uint64_t total, uint64_t waiting)
 {
     struct credit *credit = &agent->credit;
-    Taskpool__Credit message = TASKPOOL__CREDIT__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Credit message;
+    taskpool__credit__init(&message);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     message.total = total;
     message.queued = (uint32_t)waiting;
     message.running = (uint32_t)(agent->tasks - waiting);

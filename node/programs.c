@@ -38,8 +38,10 @@ static void drop(struct agent *agent, struct fetch *fetch)
 
 static void ask(struct agent *agent, struct fetch *fetch, uint32_t *chunks, size_t count)
 {
-    Taskpool__Need need = TASKPOOL__NEED__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Need need;
+    taskpool__need__init(&need);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     need.root = tp__field(&fetch->root, sizeof fetch->root);
     need.list = !fetch->hashes;
     need.chunks = chunks;

@@ -31,8 +31,10 @@ struct session *session_find(struct agent *agent, const uint8_t *id, size_t size
 
 static void answer_refused(struct agent *agent, const struct tp__id *id, const struct tp__problem *problem)
 {
-    Taskpool__Accept accept = TASKPOOL__ACCEPT__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Accept accept;
+    taskpool__accept__init(&accept);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     char reason[sizeof problem->text];
     memcpy(reason, problem->text, sizeof reason);
     accept.session = tp__field_of_id(id);
@@ -46,8 +48,10 @@ static void answer_refused(struct agent *agent, const struct tp__id *id, const s
 
 void session_announce(struct agent *agent, struct session *session)
 {
-    Taskpool__Accept accept = TASKPOOL__ACCEPT__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Accept accept;
+    taskpool__accept__init(&accept);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     accept.session = tp__field_of_id(&session->offer.content.session);
     accept.signed_accept = tp__field(session->accept, session->accept_size);
     accept.incarnation = tp__field_of_id(&session->incarnation);

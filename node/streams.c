@@ -71,8 +71,10 @@ void stream_pump(struct agent *agent, struct session *session)
         stream_output(session, 2, 0, 0, NULL, 0); /* nothing more may come that could say it */
     struct tp__sealed sealed;
     while (tp__stream_next(session->talk.stream, &sealed)) {
-        Taskpool__StreamFrame stream = TASKPOOL__STREAM_FRAME__INIT;
-        Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+        Taskpool__StreamFrame stream;
+        taskpool__stream_frame__init(&stream);
+        Taskpool__Frame frame;
+        taskpool__frame__init(&frame);
         stream.session = tp__field_of_id(&session->offer.content.session);
         stream.incarnation = tp__field_of_id(&session->incarnation);
         stream.position = sealed.position;

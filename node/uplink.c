@@ -124,8 +124,10 @@ void uplink_break(struct agent *agent, const char *reason)
 
 static bool say_hello(struct agent *agent)
 {
-    Taskpool__Hello hello = TASKPOOL__HELLO__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Hello hello;
+    taskpool__hello__init(&hello);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     hello.protocol = TP__PROTOCOL_VERSION;
     hello.role = TASKPOOL__ROLE__ROLE_NODE;
     hello.life = tp__field_of_id(&agent->life);

@@ -189,8 +189,10 @@ static void answer_need(struct world *world, const Taskpool__Need *need)
     const uint32_t count = tp__program_chunk_count(world->program_size);
     struct tp__hash hashes[64];
     assert_true(count <= 64);
-    Taskpool__Chunk chunk = TASKPOOL__CHUNK__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Chunk chunk;
+    taskpool__chunk__init(&chunk);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_CHUNK;
     frame.chunk = &chunk;
     chunk.root = need->root;
@@ -277,8 +279,10 @@ static void coordinator_received(void *context, const Taskpool__Frame *frame)
         assert_int_equal(frame->hello->role, TASKPOOL__ROLE__ROLE_NODE);
         if (world->mute)
             return;
-        Taskpool__Welcome welcome = TASKPOOL__WELCOME__INIT;
-        Taskpool__Frame answer = TASKPOOL__FRAME__INIT;
+        Taskpool__Welcome welcome;
+        taskpool__welcome__init(&welcome);
+        Taskpool__Frame answer;
+        taskpool__frame__init(&answer);
         answer.body_case = TASKPOOL__FRAME__BODY_WELCOME;
         answer.welcome = &welcome;
         world_send(world, &answer);
@@ -459,8 +463,10 @@ struct world_driver *driver_new(struct world *world)
 void driver_offer(struct world_driver *driver)
 {
     driver->signed_offer_size = tp__offer_sign(&driver->offer, &driver->key, driver->signed_offer);
-    Taskpool__Offer offer = TASKPOOL__OFFER__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Offer offer;
+    taskpool__offer__init(&offer);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     offer.session = tp__field_of_id(&driver->offer.session);
     offer.signed_offer = tp__field(driver->signed_offer, driver->signed_offer_size);
     frame.body_case = TASKPOOL__FRAME__BODY_OFFER;
@@ -490,8 +496,10 @@ void driver_pump(struct world_driver *driver)
 {
     struct tp__sealed sealed;
     while (tp__stream_next(driver->stream, &sealed)) {
-        Taskpool__StreamFrame stream = TASKPOOL__STREAM_FRAME__INIT;
-        Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+        Taskpool__StreamFrame stream;
+        taskpool__stream_frame__init(&stream);
+        Taskpool__Frame frame;
+        taskpool__frame__init(&frame);
         stream.session = tp__field_of_id(&driver->offer.session);
         stream.incarnation = tp__field_of_id(&driver->incarnation);
         stream.position = sealed.position;
@@ -547,7 +555,8 @@ void batch_narrow(struct world_batch *batch, uint32_t first, uint32_t run)
 
 void driver_send_batch(struct world_driver *driver, struct world_batch *batch)
 {
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_TASKS;
     frame.tasks = &batch->tasks;
     world_send(driver->world, &frame);
@@ -573,8 +582,10 @@ void driver_submit_plain(struct world_driver *driver, uint64_t sequence)
 void driver_send_payload(struct world_driver *driver, const struct tp__leaf *leaf, uint32_t offset,
                          const uint8_t *bytes, size_t size)
 {
-    Taskpool__Payload payload = TASKPOOL__PAYLOAD__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Payload payload;
+    taskpool__payload__init(&payload);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     payload.session = tp__field_of_id(&driver->offer.session);
     payload.sequence = leaf->sequence;
     payload.dispatch = leaf->dispatch;

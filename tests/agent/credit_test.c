@@ -105,8 +105,10 @@ static void a_task_cancelled_before_its_start_does_not_wait_for_ever(void **stat
 
 static void send_recall(struct world *world, uint32_t count, bool drain)
 {
-    Taskpool__Recall recall = TASKPOOL__RECALL__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Recall recall;
+    taskpool__recall__init(&recall);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     recall.count = count;
     recall.drain = drain;
     frame.body_case = TASKPOOL__FRAME__BODY_RECALL;

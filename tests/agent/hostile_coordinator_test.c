@@ -195,8 +195,10 @@ static void replayed_at_most_once_tasks_do_not_start_twice(void **state)
 static void send_stream(struct fixture *f, const struct tp__sealed *sealed, const struct tp__id *session,
                         const struct tp__id *incarnation, const uint8_t *bytes, size_t size)
 {
-    Taskpool__StreamFrame stream = TASKPOOL__STREAM_FRAME__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__StreamFrame stream;
+    taskpool__stream_frame__init(&stream);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     stream.session = tp__field_of_id(session);
     stream.incarnation = tp__field_of_id(incarnation);
     stream.position = sealed->position;
@@ -256,10 +258,14 @@ static void frames_that_are_not_for_nodes_are_counted(void **state)
 {
     (void)state;
     struct fixture f = begin();
-    Taskpool__Query query = TASKPOOL__QUERY__INIT;
-    Taskpool__Placed placed = TASKPOOL__PLACED__INIT;
-    Taskpool__Credit credit = TASKPOOL__CREDIT__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Query query;
+    taskpool__query__init(&query);
+    Taskpool__Placed placed;
+    taskpool__placed__init(&placed);
+    Taskpool__Credit credit;
+    taskpool__credit__init(&credit);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_QUERY;
     frame.query = &query;
     world_send(f.world, &frame);

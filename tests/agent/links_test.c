@@ -34,8 +34,10 @@ static void a_silent_coordinator_is_left_after_three_seconds_and_tried_for_ever(
 
 static void send_refusal(struct world *world, tp_status status)
 {
-    Taskpool__Refusal refusal = TASKPOOL__REFUSAL__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Refusal refusal;
+    taskpool__refusal__init(&refusal);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     refusal.status = status;
     frame.body_case = TASKPOOL__FRAME__BODY_REFUSAL;
     frame.refusal = &refusal;
@@ -129,8 +131,10 @@ static void a_gap_and_a_frame_before_the_welcome_break_the_link(void **state)
 {
     (void)state;
     struct world *world = world_new();
-    Taskpool__Heartbeat heartbeat = TASKPOOL__HEARTBEAT__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Heartbeat heartbeat;
+    taskpool__heartbeat__init(&heartbeat);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     uint8_t bytes[64];
     frame.number = 99;
     frame.body_case = TASKPOOL__FRAME__BODY_HEARTBEAT;
@@ -139,7 +143,8 @@ static void a_gap_and_a_frame_before_the_welcome_break_the_link(void **state)
     assert_int_equal(world->reconnects, 1);
     world->mute = true;
     world_run(world);
-    Taskpool__Recall recall = TASKPOOL__RECALL__INIT;
+    Taskpool__Recall recall;
+    taskpool__recall__init(&recall);
     frame.body_case = TASKPOOL__FRAME__BODY_RECALL;
     frame.recall = &recall;
     world_send(world, &frame);

@@ -24,8 +24,10 @@ static struct world_driver *driver_with_program(struct world *world)
 static void send_chunk(struct world *world, const struct tp__hash *root, bool list, uint32_t index, const void *bytes,
                        size_t size)
 {
-    Taskpool__Chunk chunk = TASKPOOL__CHUNK__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Chunk chunk;
+    taskpool__chunk__init(&chunk);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     chunk.root = tp__field(root, sizeof *root);
     chunk.list = list;
     chunk.index = index;
@@ -150,8 +152,10 @@ static void what_does_not_come_is_asked_for_again(void **state)
     assert_int_equal(world->needs, 1);
     world_pass(world, 2000);
     assert_int_equal(world->needs, 2);
-    Taskpool__SessionEnd end = TASKPOOL__SESSION_END__INIT; /* nobody wants it any more */
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__SessionEnd end;
+    taskpool__session_end__init(&end); /* nobody wants it any more */
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     end.session = tp__field_of_id(&driver->offer.session);
     frame.body_case = TASKPOOL__FRAME__BODY_SESSION_END;
     frame.session_end = &end;

@@ -124,8 +124,10 @@ static void a_repeated_offer_gets_the_same_accept(void **state)
 
 static void send_forget(struct world_driver *driver, const struct tp__id *incarnation)
 {
-    Taskpool__Forget forget = TASKPOOL__FORGET__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Forget forget;
+    taskpool__forget__init(&forget);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     forget.session = tp__field_of_id(&driver->offer.session);
     forget.incarnation = tp__field_of_id(incarnation);
     frame.body_case = TASKPOOL__FRAME__BODY_FORGET;
@@ -167,8 +169,10 @@ static void the_end_of_a_session_kills_its_processes_alone(void **state)
     struct world_driver *b = driver_new(world);
     struct world_process *of_a = driver_begin(a);
     struct world_process *of_b = driver_begin(b);
-    Taskpool__SessionEnd end = TASKPOOL__SESSION_END__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__SessionEnd end;
+    taskpool__session_end__init(&end);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     end.session = tp__field_of_id(&a->offer.session);
     frame.body_case = TASKPOOL__FRAME__BODY_SESSION_END;
     frame.session_end = &end;
@@ -206,8 +210,10 @@ static void a_forged_offer_and_one_with_another_session_s_name_are_refused(void 
     (void)state;
     struct world *world = world_new();
     struct world_driver *driver = driver_new(world);
-    Taskpool__Offer offer = TASKPOOL__OFFER__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Offer offer;
+    taskpool__offer__init(&offer);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     driver->signed_offer_size = tp__offer_sign(&driver->offer, &driver->key, driver->signed_offer);
     frame.body_case = TASKPOOL__FRAME__BODY_OFFER;
     frame.offer = &offer;

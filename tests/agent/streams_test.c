@@ -95,8 +95,10 @@ static void replayed_frames_keep_nothing_fresh(void **state)
     uint8_t *copy = malloc(sealed.size);
     assert_non_null(copy);
     memcpy(copy, sealed.bytes, sealed.size);
-    Taskpool__StreamFrame stream = TASKPOOL__STREAM_FRAME__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__StreamFrame stream;
+    taskpool__stream_frame__init(&stream);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     stream.session = tp__field_of_id(&driver->offer.session);
     stream.incarnation = tp__field_of_id(&driver->incarnation);
     stream.position = sealed.position;
