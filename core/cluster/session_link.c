@@ -67,7 +67,7 @@ static void refused(struct tp__session *session, const Taskpool__Refusal *refusa
     char text[256];
     tp__session_copy_text(reason, sizeof reason, refusal->reason);
     (void)snprintf(text, sizeof text, "the coordinator refused the session: %s",
-                   reason[0] ? reason : tp_status_text((tp_status)refusal->status));
+                   reason[0] ? reason : "it gave no reason");
     tp__session_fail(session, known ? (tp_status)refusal->status : TP_E_SESSION_LOST, text);
 }
 

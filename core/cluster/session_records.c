@@ -98,8 +98,9 @@ static void refuse_body(struct tp__session *session, struct node *node, struct t
     const uint64_t sequence = task->sequence;
     const uint32_t dispatch = task->dispatch;
     tp__session_reject_text(session, task, status, node->name, true,
-                            "what task '%s' on node '%s' gave back or asked for is too large: %s",
-                            tp__session_task_name(session, task), node->name, tp_status_text(status));
+                            "task '%s' on node '%s' gave back or asked for more than %s",
+                            tp__session_task_name(session, task), node->name,
+                            status == TP_E_LIMIT ? "the 16 MiB that a value may take" : "this driver has memory for");
     tp__session_say_short(session, node, TP__RECORD_CANCEL, sequence, dispatch);
 }
 

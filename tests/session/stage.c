@@ -1,0 +1,790 @@
+/* SPDX-License-Identifier: MIT */
+#include "session/stage.h"
+
+#include "trust/authorized.h"
+#include "trust/program.h"
+
+#include <sodium.h>
+
+enum { START_MS = 1000000, CHUNKS = 3 };
+
+static uint8_t program_chunk[TP__CHUNK_BYTES];
+static struct tp__hash chunk_hashes[CHUNKS];
+
+static void *grow(void *array, size_t count, size_t size)
+{
+    if ((count & (count - 1)) != 0)
+        return array;
+    void *larger = realloc(array, (count ? 2 * count : 1) * size);
+    if (!larger)
+        abort();
+    return larger;
+}
+
+static void copy(char *to, size_t size, const char *from)
+{
+    (void)snprintf(to, size, "%s", from);
+}
+
+/* ---- what the session does ---- */
+
+static struct stage_event *note(void *context, enum stage_kind kind)
+{
+    struct stage *stage = context;
+    stage->events = grow(stage->events, stage->event_count, sizeof *stage->events);
+    struct stage_event *event = &stage->events[stage->event_count++];
+    *event = (struct stage_event){.kind = kind};
+    return event;
+}
+
+static void note_bytes(struct stage_event *event, const uint8_t *bytes, size_t size)
+{
+    event->size = size;
+    memcpy(event->bytes, bytes, size < sizeof event->bytes ? size : sizeof event->bytes);
+}
+
+static void post(struct stage *stage, bool to_session, const uint8_t *bytes, size_t size)
+{
+    struct stage_message *message = malloc(sizeof *message + size);
+    if (!message)
+        abort();
+    message->next = NULL;
+    message->size = size;
+    message->to_session = to_session;
+    memcpy(message->bytes, bytes, size);
+    *stage->last = message;
+    stage->last = &message->next;
+}
+
+static void on_transmit(void *context, const uint8_t *bytes, size_t size)
+{
+    post(context, false, bytes, size);
+}
+
+static void open_link(struct stage *stage);
+
+static void on_reconnect(void *context)
+{
+    struct stage *stage = context;
+    note(stage, STAGE_RECONNECT);
+    open_link(stage);
+    tp__session_connected(stage->session, stage->now_ms);
+}
+
+static void on_result(void *context, void *tag, const uint8_t *value, size_t size)
+{
+    struct stage_event *event = note(context, STAGE_RESULT);
+    event->tag = (uintptr_t)tag;
+    note_bytes(event, value, size);
+}
+
+static void on_failure(void *context, void *tag, const struct tp__session_error *error)
+{
+    struct stage_event *event = note(context, STAGE_FAILURE);
+    event->tag = (uintptr_t)tag;
+    event->status = error->status;
+    event->worker = error->worker;
+    copy(event->message, sizeof event->message, error->message);
+    copy(event->task, sizeof event->task, error->task);
+    copy(event->node, sizeof event->node, error->node);
+    copy(event->backtrace, sizeof event->backtrace, error->backtrace);
+}
+
+static void on_child_began(void *context, uint64_t sequence)
+{
+    note(context, STAGE_CHILD_BEGAN)->sequence = sequence;
+}
+
+static void on_child_ended(void *context, uint64_t sequence)
+{
+    note(context, STAGE_CHILD_ENDED)->sequence = sequence;
+}
+
+static void on_operation(void *context, const struct tp__session_operation *operation, const uint8_t *body, size_t size)
+{
+    struct stage *stage = context;
+    struct stage_event *event = note(stage, STAGE_OPERATION);
+    event->operation = *operation;
+    note_bytes(event, body, size);
+    if (stage->on_operation)
+        stage->on_operation(stage, operation);
+}
+
+static void on_withdraw(void *context, const struct tp__session_operation *operation)
+{
+    note(context, STAGE_WITHDRAW)->operation = *operation;
+}
+
+static void on_confirmed(void *context, const struct tp__session_operation *operation)
+{
+    note(context, STAGE_CONFIRMED)->operation = *operation;
+}
+
+static void on_dropped(void *context, const struct tp__session_operation *operation)
+{
+    note(context, STAGE_DROPPED)->operation = *operation;
+}
+
+static void on_output(void *context, const char *node, const char *task, int descriptor, uint32_t dropped_bytes,
+                      const uint8_t *bytes, size_t size)
+{
+    struct stage_event *event = note(context, STAGE_OUTPUT);
+    copy(event->node, sizeof event->node, node);
+    copy(event->task, sizeof event->task, task);
+    event->worker = descriptor;
+    event->number = dropped_bytes;
+    note_bytes(event, bytes, size);
+}
+
+static const uint8_t *on_chunk(void *context, uint32_t index, size_t *size)
+{
+    (void)context;
+    (void)index;
+    *size = sizeof program_chunk;
+    return program_chunk;
+}
+
+static const char *on_task_name(void *context, uint32_t index)
+{
+    static const char *const names[] = {"fib", "pay", "walk"};
+    (void)context;
+    return index < sizeof names / sizeof names[0] ? names[index] : "";
+}
+
+static void on_workers(void *context, size_t count)
+{
+    ((struct stage *)context)->workers = count;
+}
+
+static void on_room(void *context)
+{
+    note(context, STAGE_ROOM);
+}
+
+/* ---- what the coordinator receives ---- */
+
+static void take_offer(struct stage *stage, const Taskpool__Offer *offer)
+{
+    stage->offers++;
+    assert_true(tp__offer_verify(&stage->offer, offer->signed_offer.data, offer->signed_offer.len));
+    assert_memory_equal(&stage->offer.driver, &stage->driver.public_key, sizeof stage->offer.driver);
+    assert_memory_equal(&stage->offer.session, &stage->session_id, sizeof stage->session_id);
+    stage->offer_hash = tp__hash_of(offer->signed_offer.data, offer->signed_offer.len);
+}
+
+/* Every batch that leaves the session is signed by the key of its offer. */
+static void take_tasks(struct stage *stage, const Taskpool__Tasks *tasks)
+{
+    struct tp__hash hashes[TP__BATCH_LIMIT];
+    assert_true(tp__batch_hash(tasks->leaves.data, tasks->leaves.len, tasks->count, hashes));
+    assert_int_equal(tasks->run, tasks->count);
+    const struct tp__hash root = tp__batch_root(hashes, tasks->count);
+    assert_int_equal(tasks->signature.len, TP__SIGNATURE_BYTES);
+    assert_true(tp__batch_verify(stage->offer.signing_key, &stage->session_id, tasks->batch, tasks->count, &root,
+                                 tasks->signature.data));
+    struct tp__reader reader = tp__reader_of(tasks->leaves.data, tasks->leaves.len);
+    for (uint32_t i = 0; i < tasks->count; i++) {
+        stage->leaves = grow(stage->leaves, stage->leaf_count, sizeof *stage->leaves);
+        struct stage_leaf *leaf = &stage->leaves[stage->leaf_count++];
+        memset(leaf, 0, sizeof *leaf);
+        leaf->batch = tasks->batch;
+        leaf->index = i;
+        leaf->count = tasks->count;
+        leaf->depth = tasks->depth;
+        (void)tp__id_read(&leaf->incarnation, tasks->incarnation.data, tasks->incarnation.len);
+        assert_true(tp__leaf_read(&reader, &leaf->leaf));
+        assert_int_equal(leaf->leaf.depth, tasks->depth);
+        if (leaf->leaf.payload && leaf->leaf.length <= sizeof leaf->payload)
+            memcpy(leaf->payload, leaf->leaf.payload, leaf->leaf.length);
+        leaf->leaf.payload = NULL;
+    }
+}
+
+static struct stage_node *find_node(struct stage *stage, const ProtobufCBinaryData *incarnation)
+{
+    for (size_t i = 0; i < stage->node_count; i++)
+        if (incarnation->len == 16 && memcmp(incarnation->data, &stage->nodes[i].incarnation, 16) == 0)
+            return &stage->nodes[i];
+    return NULL;
+}
+
+static void pump_node(struct stage_node *node)
+{
+    struct tp__sealed sealed;
+    while (tp__stream_next(node->stream, &sealed)) {
+        if (node->cut)
+            continue;
+        Taskpool__StreamFrame stream = TASKPOOL__STREAM_FRAME__INIT;
+        stream.session = tp__field_of_id(&node->stage->session_id);
+        stream.incarnation = tp__field_of_id(&node->incarnation);
+        stream.position = sealed.position;
+        stream.acknowledgement = sealed.acknowledgement;
+        stream.sealed = tp__field(sealed.bytes, sealed.size);
+        Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+        frame.body_case = TASKPOOL__FRAME__BODY_STREAM;
+        frame.stream = &stream;
+        stage_send(node->stage, &frame);
+    }
+}
+
+static void take_stream(struct stage *stage, const Taskpool__StreamFrame *frame)
+{
+    struct stage_node *node = find_node(stage, &frame->incarnation);
+    if (!node || node->cut)
+        return;
+    assert_true(node->used); /* Use goes ahead of the stream */
+    struct tp__reader records;
+    const enum tp__stream_verdict verdict = tp__stream_receive(node->stream, frame->position, frame->acknowledgement,
+                                                               frame->sealed.data, frame->sealed.len, &records);
+    assert_int_not_equal(verdict, TP__STREAM_FORGED);
+    struct tp__record record;
+    while (verdict == TP__STREAM_FRESH && tp__reader_left(&records) > 0) {
+        assert_int_equal(tp__record_read(&records, &record), TP__RECORD_FOUND);
+        node->records = grow(node->records, node->record_count, sizeof *node->records);
+        struct stage_record *kept = &node->records[node->record_count++];
+        kept->record = record;
+        if (record.size > 0)
+            memcpy(kept->bytes, record.body, record.size < sizeof kept->bytes ? record.size : sizeof kept->bytes);
+    }
+    pump_node(node);
+}
+
+static void welcome(struct stage *stage)
+{
+    Taskpool__Welcome message = TASKPOOL__WELCOME__INIT;
+    static char name[] = "head";
+    message.name = name;
+    message.life = tp__field_of_id(&stage->session_id);
+    message.queue_limit_bytes = 1 << 20;
+    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    frame.body_case = TASKPOOL__FRAME__BODY_WELCOME;
+    frame.welcome = &message;
+    stage_send(stage, &frame);
+}
+
+static void received(void *context, const Taskpool__Frame *frame)
+{
+    struct stage *stage = context;
+    switch (frame->body_case) {
+    case TASKPOOL__FRAME__BODY_HELLO:
+        stage->hellos++;
+        assert_int_equal(frame->hello->role, TASKPOOL__ROLE__ROLE_DRIVER);
+        assert_true(tp__id_read(&stage->session_id, frame->hello->life.data, frame->hello->life.len));
+        if (!stage->mute)
+            welcome(stage);
+        break;
+    case TASKPOOL__FRAME__BODY_OFFER:
+        take_offer(stage, frame->offer);
+        break;
+    case TASKPOOL__FRAME__BODY_USE: {
+        struct stage_node *node = find_node(stage, &frame->use->incarnation);
+        if (node)
+            node->used = true;
+        break;
+    }
+    case TASKPOOL__FRAME__BODY_FORGET: {
+        struct stage_node *node = find_node(stage, &frame->forget->incarnation);
+        assert_non_null(node);
+        node->forgotten = true;
+        break;
+    }
+    case TASKPOOL__FRAME__BODY_TASKS:
+        take_tasks(stage, frame->tasks);
+        break;
+    case TASKPOOL__FRAME__BODY_PAYLOAD:
+        if (frame->payload->offset == 0)
+            stage->payload_end = 0;
+        assert_int_equal(frame->payload->offset, stage->payload_end);
+        stage->payload_bytes += frame->payload->part.len;
+        stage->payload_end += (uint32_t)frame->payload->part.len;
+        break;
+    case TASKPOOL__FRAME__BODY_STREAM:
+        take_stream(stage, frame->stream);
+        break;
+    case TASKPOOL__FRAME__BODY_CHUNK:
+        if (frame->chunk->list) {
+            stage->lists++;
+            assert_int_equal(frame->chunk->data.len, sizeof chunk_hashes);
+        } else {
+            stage->chunks++;
+            stage->chunk_indices = stage->chunk_indices * 10 + frame->chunk->index;
+            assert_int_equal(frame->chunk->data.len, sizeof program_chunk);
+        }
+        break;
+    case TASKPOOL__FRAME__BODY_ANSWER: {
+        size_t size;
+        uint8_t *bytes = tp__frame_pack(frame, &size);
+        tp__frame_free(stage->answer);
+        stage->answer = tp__frame_unpack(bytes, size);
+        free(bytes);
+        break;
+    }
+    case TASKPOOL__FRAME__BODY_BYE:
+        stage->byes++;
+        break;
+    default:
+        fail_msg("the session sent a frame %s", tp__frame_name(frame));
+    }
+}
+
+static void on_link_transmit(void *context, const uint8_t *bytes, size_t size)
+{
+    post(context, true, bytes, size);
+}
+
+static void on_link_broken(void *context, const char *reason)
+{
+    (void)reason;
+    ((struct stage *)context)->link_broken = true;
+}
+
+static void drop_messages(struct stage *stage)
+{
+    while (stage->first) {
+        struct stage_message *message = stage->first;
+        stage->first = message->next;
+        free(message);
+    }
+    stage->last = &stage->first;
+}
+
+static void open_link(struct stage *stage)
+{
+    drop_messages(stage);
+    tp__link_free(stage->link);
+    const struct tp__link_events events = {
+        .transmit = on_link_transmit, .received = received, .broken = on_link_broken, .context = stage};
+    stage->link = tp__link_new(&events, stage->now_ms);
+    assert_non_null(stage->link);
+    stage->link_broken = false;
+}
+
+/* ---- the stage ---- */
+
+static void make_nodes(struct stage *stage)
+{
+    char text[STAGE_NODES * 80];
+    size_t length = 0;
+    for (size_t i = 0; i < STAGE_NODES; i++) {
+        char key[45];
+        tp__key_generate(&stage->nodes[i].key, "node");
+        tp__public_key_text(&stage->nodes[i].key.public_key, key);
+        length += (size_t)snprintf(text + length, sizeof text - length, "node %s n%zu\n", key, i);
+    }
+    struct tp__problem problem;
+    stage->authorized = tp__authorized_parse(text, length, "authorized_keys", &problem);
+    assert_non_null(stage->authorized);
+}
+
+struct stage *stage_new(void (*adjust)(struct tp__session_options *options))
+{
+    assert_true(tp__trust_start());
+    struct stage *stage = calloc(1, sizeof *stage);
+    assert_non_null(stage);
+    stage->last = &stage->first;
+    stage->now_ms = START_MS;
+    tp__key_generate(&stage->driver, "driver");
+    make_nodes(stage);
+    for (uint32_t i = 0; i < CHUNKS; i++)
+        chunk_hashes[i] = tp__program_chunk_hash(i, program_chunk, sizeof program_chunk);
+    stage->options = (struct tp__session_options){.key = &stage->driver,
+                                                  .authorized = stage->authorized,
+                                                  .program = tp__program_root(chunk_hashes, CHUNKS),
+                                                  .program_length = CHUNKS * sizeof program_chunk,
+                                                  .chunk_hashes = chunk_hashes,
+                                                  .machine = "x86_64",
+                                                  .program_name = "test"};
+    if (adjust)
+        adjust(&stage->options);
+    const struct tp__session_actions actions = {.transmit = on_transmit,
+                                                .reconnect = on_reconnect,
+                                                .result = on_result,
+                                                .failure = on_failure,
+                                                .child_began = on_child_began,
+                                                .child_ended = on_child_ended,
+                                                .operation = on_operation,
+                                                .withdraw = on_withdraw,
+                                                .confirmed = on_confirmed,
+                                                .dropped = on_dropped,
+                                                .output = on_output,
+                                                .chunk = on_chunk,
+                                                .task_name = on_task_name,
+                                                .workers = on_workers,
+                                                .room = on_room,
+                                                .context = stage};
+    stage->session = tp__session_new(&stage->options, &actions, stage->now_ms);
+    assert_non_null(stage->session);
+    open_link(stage);
+    tp__session_connected(stage->session, stage->now_ms);
+    stage_run(stage);
+    assert_int_equal(stage->hellos, 1);
+    return stage;
+}
+
+void stage_free(struct stage *stage)
+{
+    tp__session_free(stage->session);
+    drop_messages(stage);
+    tp__link_free(stage->link);
+    for (size_t i = 0; i < stage->node_count; i++) {
+        tp__stream_free(stage->nodes[i].stream);
+        free(stage->nodes[i].records);
+    }
+    tp__authorized_free(stage->authorized);
+    tp__frame_free(stage->answer);
+    free(stage->leaves);
+    free(stage->events);
+    free(stage);
+}
+
+void stage_run(struct stage *stage)
+{
+    tp__session_flush(stage->session, stage->now_ms);
+    while (stage->first) {
+        struct stage_message *message = stage->first;
+        stage->first = message->next;
+        if (!stage->first)
+            stage->last = &stage->first;
+        if (message->to_session)
+            tp__session_receive(stage->session, message->bytes, message->size, stage->now_ms);
+        else if (!stage->deaf)
+            tp__link_receive(stage->link, message->bytes, message->size, stage->now_ms);
+        free(message);
+    }
+}
+
+void stage_pass(struct stage *stage, int64_t ms)
+{
+    stage_run(stage);
+    const int64_t end = stage->now_ms + ms;
+    do {
+        stage->now_ms = end - stage->now_ms > 100 ? stage->now_ms + 100 : end;
+        if (!stage->deaf)
+            (void)tp__link_tick(stage->link, stage->now_ms);
+        (void)tp__session_tick(stage->session, stage->now_ms);
+        stage_run(stage);
+    } while (stage->now_ms < end);
+}
+
+/* ---- nodes ---- */
+
+struct stage_node *stage_node_make(struct stage *stage, const char *name, uint32_t workers)
+{
+    assert_true(stage->node_count < STAGE_NODES);
+    struct stage_node *node = &stage->nodes[stage->node_count++];
+    node->stage = stage;
+    node->life = tp__id_new();
+    node->workers = workers;
+    copy(node->name, sizeof node->name, name);
+    return node;
+}
+
+struct stage_node *stage_node(struct stage *stage, const char *name, uint32_t workers)
+{
+    struct stage_node *node = stage_node_make(stage, name, workers);
+    stage_accept_anew(node);
+    stage_run(stage);
+    assert_true(node->used);
+    return node;
+}
+
+void stage_accept_anew(struct stage_node *node)
+{
+    uint8_t secret[32];
+    struct tp__accept accept = {
+        .offer = node->stage->offer_hash, .node = node->key.public_key, .incarnation = tp__id_new()};
+    crypto_kx_keypair(accept.exchange_key, secret);
+    node->accept_size = tp__accept_sign(&accept, &node->key, node->accept);
+    node->incarnation = accept.incarnation;
+    node->used = node->forgotten = false;
+    const struct tp__hash hash = tp__hash_of(node->accept, node->accept_size);
+    struct tp__stream_keys keys;
+    assert_true(tp__stream_keys_of_node(&keys, accept.exchange_key, secret, node->stage->offer.exchange_key, &hash));
+    tp__stream_free(node->stream);
+    node->stream = tp__stream_new(&keys, &node->stage->session_id, &accept.incarnation);
+    assert_non_null(node->stream);
+    stage_accept(node);
+}
+
+void stage_accept(struct stage_node *node)
+{
+    Taskpool__Accept accept = TASKPOOL__ACCEPT__INIT;
+    accept.session = tp__field_of_id(&node->stage->session_id);
+    accept.signed_accept = tp__field(node->accept, node->accept_size);
+    accept.incarnation = tp__field_of_id(&node->incarnation);
+    accept.node_life = tp__field_of_id(&node->life);
+    accept.node_name = node->name;
+    accept.workers = node->workers;
+    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    frame.body_case = TASKPOOL__FRAME__BODY_ACCEPT;
+    frame.accept = &accept;
+    stage_send(node->stage, &frame);
+    stage_run(node->stage);
+}
+
+void stage_refuse(struct stage_node *node, tp_status status, const char *reason)
+{
+    char text[128];
+    copy(text, sizeof text, reason);
+    Taskpool__Accept accept = TASKPOOL__ACCEPT__INIT;
+    accept.session = tp__field_of_id(&node->stage->session_id);
+    accept.node_life = tp__field_of_id(&node->life);
+    accept.node_name = node->name;
+    accept.status = status;
+    accept.reason = text;
+    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    frame.body_case = TASKPOOL__FRAME__BODY_ACCEPT;
+    frame.accept = &accept;
+    stage_send(node->stage, &frame);
+    stage_run(node->stage);
+}
+
+/* ---- the coordinator ---- */
+
+void stage_send(struct stage *stage, Taskpool__Frame *frame)
+{
+    assert_true(tp__link_send(stage->link, TP__LANE_CONTROL, frame));
+}
+
+void stage_place(struct stage *stage, const struct stage_leaf *leaf, const struct stage_node *node)
+{
+    Taskpool__Run run = TASKPOOL__RUN__INIT;
+    run.batch = leaf->batch;
+    run.first = leaf->index;
+    run.run = 1;
+    run.incarnation = tp__field_of_id(&node->incarnation);
+    Taskpool__Run *runs[] = {&run};
+    Taskpool__Placed placed = TASKPOOL__PLACED__INIT;
+    placed.n_runs = 1;
+    placed.runs = runs;
+    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    frame.body_case = TASKPOOL__FRAME__BODY_PLACED;
+    frame.placed = &placed;
+    stage_send(stage, &frame);
+    stage_run(stage);
+}
+
+void stage_condition(struct stage_node *node, Taskpool__NodeCondition condition, const char *reason)
+{
+    char text[128];
+    copy(text, sizeof text, reason);
+    Taskpool__NodeState state = TASKPOOL__NODE_STATE__INIT;
+    state.incarnation = tp__field_of_id(&node->incarnation);
+    state.condition = condition;
+    state.reason = text;
+    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    frame.body_case = TASKPOOL__FRAME__BODY_NODE_STATE;
+    frame.node_state = &state;
+    stage_send(node->stage, &frame);
+    stage_run(node->stage);
+}
+
+void stage_break(struct stage *stage)
+{
+    static const uint8_t garbage[] = {0xff, 0xff, 0xff};
+    drop_messages(stage);
+    for (size_t i = 0; i < stage->node_count; i++)
+        stage->nodes[i].used = false;
+    tp__session_receive(stage->session, garbage, sizeof garbage, stage->now_ms);
+    stage_pass(stage, 100); /* the session does not make a new one at once */
+}
+
+/* ---- tasks ---- */
+
+uint64_t stage_submit_with(struct stage *stage, uintptr_t tag, uint32_t flags, int worker)
+{
+    const struct tp__session_task task = {.tag = (void *)tag,
+                                          .task = flags & TP__LEAF_AT_MOST_ONCE ? 1 : 0,
+                                          .flags = flags,
+                                          .worker = worker,
+                                          .payload = (const uint8_t *)&tag,
+                                          .length = sizeof tag};
+    tp_status status;
+    const uint64_t sequence = tp__session_submit(stage->session, &task, &status);
+    assert_int_equal(status, TP_OK);
+    assert_int_not_equal(sequence, 0);
+    return sequence;
+}
+
+uint64_t stage_submit(struct stage *stage, uintptr_t tag)
+{
+    return stage_submit_with(stage, tag, 0, -1);
+}
+
+struct stage_leaf *stage_leaf(struct stage *stage)
+{
+    assert_true(stage->leaf_read < stage->leaf_count);
+    return &stage->leaves[stage->leaf_read++];
+}
+
+void stage_no_leaf(struct stage *stage)
+{
+    assert_int_equal(stage->leaf_read, stage->leaf_count);
+}
+
+struct stage_leaf stage_start(struct stage *stage, struct stage_node *node, uintptr_t tag, uint32_t flags)
+{
+    stage_submit_with(stage, tag, flags, -1);
+    stage_run(stage);
+    const struct stage_leaf leaf = *stage_leaf(stage);
+    stage_place(stage, &leaf, node);
+    return leaf;
+}
+
+void stage_append(struct stage_node *node, enum tp__record_type type, uint64_t task, uint32_t dispatch,
+                  uint32_t operation, const void *body, size_t size)
+{
+    const struct tp__record record = {.type = (uint8_t)type,
+                                      .task = task,
+                                      .dispatch = dispatch,
+                                      .operation = operation,
+                                      .body = body,
+                                      .size = (uint32_t)size};
+    assert_true(tp__stream_append(node->stream, &record));
+}
+
+void stage_say(struct stage_node *node, enum tp__record_type type, const struct tp__leaf *leaf, uint32_t operation,
+               const void *body, size_t size)
+{
+    stage_append(node, type, leaf->sequence, leaf->dispatch, operation, body, size);
+    pump_node(node);
+    stage_run(node->stage);
+}
+
+void stage_result(struct stage_node *node, const struct tp__leaf *leaf, const char *value)
+{
+    stage_say(node, TP__RECORD_RESULT, leaf, 0, value, strlen(value));
+}
+
+static void put_error(struct tp__buffer *body, tp_status status, const char *message)
+{
+    uint8_t head[8];
+    tp__put_u32(tp__put_u32(head, status), 8);
+    assert_true(tp__buffer_append(body, head, sizeof head) && tp__put_text(body, message, strlen(message)) &&
+                tp__put_text(body, "", 0) && tp__put_text(body, "frame 1", 7));
+}
+
+void stage_failure(struct stage_node *node, const struct tp__leaf *leaf, tp_status status, const char *message)
+{
+    struct tp__buffer body = {NULL, 0, 0};
+    put_error(&body, status, message);
+    stage_say(node, TP__RECORD_FAILURE, leaf, 0, body.bytes, body.size);
+    tp__buffer_free(&body);
+}
+
+void stage_append_crash(struct stage_node *node, const struct tp__leaf *leaf, enum tp__crash_role role, bool alone)
+{
+    struct tp__buffer body = {NULL, 0, 0};
+    const uint8_t head[] = {(uint8_t)role, alone};
+    assert_true(tp__buffer_append(&body, head, sizeof head));
+    put_error(&body, TP_E_TASK, "was killed by SIGSEGV at address 0x0");
+    stage_append(node, TP__RECORD_CRASHED, leaf->sequence, leaf->dispatch, 0, body.bytes, body.size);
+    tp__buffer_free(&body);
+}
+
+void stage_crash(struct stage_node *node, const struct tp__leaf *leaf, enum tp__crash_role role, bool alone)
+{
+    stage_append_crash(node, leaf, role, alone);
+    pump_node(node);
+    stage_run(node->stage);
+}
+
+void stage_returned(struct stage_node *node, const struct tp__leaf *leaf, enum tp__returned why, const char *reason)
+{
+    struct tp__buffer body = {NULL, 0, 0};
+    const uint8_t head = (uint8_t)why;
+    assert_true(tp__buffer_append(&body, &head, 1) && tp__put_text(&body, reason, strlen(reason)));
+    stage_say(node, TP__RECORD_RETURNED, leaf, 0, body.bytes, body.size);
+    tp__buffer_free(&body);
+}
+
+void stage_child(struct stage_node *node, const struct tp__leaf *parent, uint32_t operation, uint64_t timeout_ms,
+                 uint32_t flags)
+{
+    uint8_t body[64];
+    uint8_t *to = tp__put_u32(body, 2); /* walk */
+    to = tp__put_u64(to, timeout_ms);
+    to = tp__put_u32(to, 0);
+    to = tp__put_u32(to, flags);
+    to = tp__put_u32(to, 0);
+    to = tp__put_u32(to, 0);
+    to = tp__put_bytes(to, "captures", 8);
+    stage_say(node, TP__RECORD_CHILD, parent, operation, body, (size_t)(to - body));
+}
+
+void stage_held(struct stage_node *node, uint64_t nonce, const struct tp__leaf *leaves, size_t count,
+                enum tp__held held)
+{
+    uint8_t body[8 + 13 * 32];
+    assert_true(count <= 32);
+    uint8_t *to = tp__put_u64(body, nonce);
+    for (size_t i = 0; i < count; i++) {
+        to = tp__put_u64(to, leaves[i].sequence);
+        to = tp__put_u32(to, leaves[i].dispatch);
+        to = tp__put_u8(to, (uint8_t)held);
+    }
+    const struct tp__leaf none = {.sequence = 0};
+    stage_say(node, TP__RECORD_HELD, &none, 0, body, (size_t)(to - body));
+}
+
+/* ---- what was said and done ---- */
+
+struct stage_record *stage_record(struct stage_node *node, enum tp__record_type type)
+{
+    assert_true(node->record_read < node->record_count);
+    struct stage_record *record = &node->records[node->record_read++];
+    assert_int_equal(record->record.type, type);
+    return record;
+}
+
+void stage_no_record(struct stage_node *node)
+{
+    assert_int_equal(node->record_read, node->record_count);
+}
+
+uint64_t stage_asked(struct stage_node *node)
+{
+    const struct stage_record *record = stage_record(node, TP__RECORD_RECONCILE);
+    struct tp__reader reader = tp__reader_of(record->bytes, record->record.size);
+    return tp__get_u64(&reader);
+}
+
+struct stage_event *stage_event(struct stage *stage, enum stage_kind kind)
+{
+    while (stage->event_read < stage->event_count) {
+        struct stage_event *event = &stage->events[stage->event_read++];
+        if (event->kind == kind)
+            return event;
+    }
+    fail_msg("no event of kind %d", (int)kind);
+    return NULL;
+}
+
+void stage_no_event(struct stage *stage, enum stage_kind kind)
+{
+    for (size_t i = stage->event_read; i < stage->event_count; i++)
+        assert_int_not_equal(stage->events[i].kind, kind);
+}
+
+void stage_expect_result(struct stage *stage, uintptr_t tag, const char *value)
+{
+    const struct stage_event *event = stage_event(stage, STAGE_RESULT);
+    assert_int_equal(event->tag, tag);
+    assert_int_equal(event->size, strlen(value));
+    assert_memory_equal(event->bytes, value, event->size);
+}
+
+struct stage_event *stage_expect_failure(struct stage *stage, uintptr_t tag, tp_status status, const char *part)
+{
+    struct stage_event *event = stage_event(stage, STAGE_FAILURE);
+    stage_contains(event->message, part);
+    assert_int_equal(event->tag, tag);
+    assert_int_equal(event->status, status);
+    return event;
+}
+
+void stage_contains(const char *text, const char *part)
+{
+    if (!strstr(text, part))
+        fail_msg("\"%s\" is not in \"%s\"", part, text);
+}
