@@ -62,8 +62,8 @@ static tp_pool *open_pool(void)
     pool = tp_pool_open("local:2");
     struct tp__foreign_slot slots[WORKERS];
     for (size_t i = 0; i < WORKERS; i++)
-        slots[i] = (struct tp__foreign_slot){
-            .task = &seen[i].task, .dispatch = &seen[i].dispatch, .index = &seen[i].index};
+        slots[i] =
+            (struct tp__foreign_slot){.task = &seen[i].task, .dispatch = &seen[i].dispatch, .index = &seen[i].index};
     tp__foreign_publish(pool->executor, slots);
     return pool;
 }

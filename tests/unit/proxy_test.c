@@ -82,10 +82,8 @@ static tp_status open_channel(struct tp__remote *remote, tp_channel *channel, si
     return tp__channels_get_with(elsewhere.channels, channel->name, capacity) ? TP_OK : tp_last_error()->status;
 }
 
-static const struct tp__remote_class class = {.operate = operate,
-                                              .close_channel = close_channel,
-                                              .channel_size = channel_size,
-                                              .open_channel = open_channel};
+static const struct tp__remote_class class = {
+    .operate = operate, .close_channel = close_channel, .channel_size = channel_size, .open_channel = open_channel};
 
 static struct tp__executor *start(void)
 {

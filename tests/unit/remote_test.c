@@ -43,7 +43,8 @@ static void a_result_goes_through_its_encoding(void)
     tp_pool *pool = fake_pool_open(defaults);
     CHECK_OR_EXIT(pool != NULL);
     tp_promise *number = tp_submit(pool, square, 7);
-    tp_promise *text = tp_submit(pool, greet, .name = tp_str_lit("somebody with a long name, kept in a block"), .times = 2);
+    tp_promise *text =
+        tp_submit(pool, greet, .name = tp_str_lit("somebody with a long name, kept in a block"), .times = 2);
     tp_promise *none = tp_submit(pool, nothing);
     CHECK_INT(tp_pool_pending(pool), 3);
     CHECK(!tp_promise_ready(number));
@@ -69,7 +70,8 @@ static void a_result_goes_through_its_encoding(void)
 static void an_error_keeps_where_it_comes_from(void)
 {
     tp_pool *pool = fake_pool_open(defaults);
-    tp_promise *promise = tp_submit(pool, greet, .name = tp_str_lit("a name that is longer than a few bytes"), .times = 1);
+    tp_promise *promise =
+        tp_submit(pool, greet, .name = tp_str_lit("a name that is longer than a few bytes"), .times = 1);
     struct fake_task *task = fake_take(fake_opened);
     const struct tp__origin origin = {.task = "greet", .node = "hal", .worker = 5, .backtrace = "here"};
     tp__remote_resolve(task->promise, NULL, 0, tp__error_new(TP_E_NODE_LOST, &origin, "gone"));
@@ -89,7 +91,8 @@ static void a_result_that_cannot_be_decoded_is_an_error(void)
     tp_pool *pool = fake_pool_open(defaults);
     for (size_t i = 0; i < 3; i++) {
         tp_promise *plain = tp_submit(pool, square, 7);
-        tp_promise *text = tp_submit(pool, greet, .name = tp_str_lit("a name that is longer than a few bytes"), .times = 1);
+        tp_promise *text =
+            tp_submit(pool, greet, .name = tp_str_lit("a name that is longer than a few bytes"), .times = 1);
         for (int each = 0; each < 2; each++) {
             struct fake_task *task = fake_take(fake_opened);
             tp__remote_resolve(task->promise, bad[i], i == 2 ? 0 : 3, NULL);
@@ -128,7 +131,8 @@ static void a_promise_that_nobody_keeps_resolves_all_the_same(void)
 {
     tp_pool *pool = fake_pool_open(defaults);
     tp_promise_release(tp_submit(pool, square, 7));
-    tp_promise_release(tp_submit(pool, greet, .name = tp_str_lit("a name that is longer than a few bytes"), .times = 1));
+    tp_promise_release(
+        tp_submit(pool, greet, .name = tp_str_lit("a name that is longer than a few bytes"), .times = 1));
     tp_promise_release(tp_submit(pool, square, 7));
     CHECK_INT(tp_pool_pending(pool), 3);
     fake_step(fake_opened);
@@ -143,7 +147,8 @@ static void a_promise_that_nobody_keeps_resolves_all_the_same(void)
 static void the_remote_is_told_of_a_cancelled_task(void)
 {
     tp_pool *pool = fake_pool_open(defaults);
-    tp_promise *queued = tp_submit(pool, greet, .name = tp_str_lit("a name that is longer than a few bytes"), .times = 1);
+    tp_promise *queued =
+        tp_submit(pool, greet, .name = tp_str_lit("a name that is longer than a few bytes"), .times = 1);
     CHECK_OK(tp_cancel(queued));
     CHECK_OK(tp_cancel(queued));
     CHECK_INT(fake_count_stopped(fake_opened), 1);
@@ -153,7 +158,8 @@ static void the_remote_is_told_of_a_cancelled_task(void)
     CHECK_STATUS(tp_await(queued, &got), TP_E_CANCELLED);
     CHECK_INT(got.length, 0);
     /* One that is on its way back already. */
-    tp_promise *taken = tp_submit(pool, greet, .name = tp_str_lit("a name that is longer than a few bytes"), .times = 1);
+    tp_promise *taken =
+        tp_submit(pool, greet, .name = tp_str_lit("a name that is longer than a few bytes"), .times = 1);
     struct fake_task *task = fake_take(fake_opened);
     CHECK_OK(tp_cancel(taken));
     CHECK_INT(fake_count_stopped(fake_opened), 2);
