@@ -147,7 +147,7 @@ static const char *read_escape(const char *at, struct tp__pair *pair)
         keep(pair, (char)code);
         return at + read;
     }
-    keep(pair, *at == 'n' ? '\n' : *at == 't' ? '\t' : *at);
+    keep(pair, (char)(*at == 'n' ? '\n' : *at == 't' ? '\t' : *at));
     return at + 1;
 }
 

@@ -54,7 +54,7 @@ static void copy_address(char *address, zmq_msg_t *part)
     if (length >= ADDRESS_LIMIT_BYTES)
         length = ADDRESS_LIMIT_BYTES - 1;
     for (size_t i = 0; i < length; i++)
-        address[i] = bytes[i] > ' ' && bytes[i] < 0x7f ? bytes[i] : '?';
+        address[i] = (char)(bytes[i] > ' ' && bytes[i] < 0x7f ? bytes[i] : '?');
     address[length] = '\0';
 }
 

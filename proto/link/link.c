@@ -9,6 +9,9 @@
  * newest span until it has SPAN_BYTES, so that a fixed ring holds any window: all spans but the newest have at least
  * that many bytes, and together they have less than the window and one frame. An acknowledgement frees whole spans.
  *
+ * Each frame counts with FRAME_COST_BYTES on top of its own, for what queues and sockets spend on it: so at most 8,192 are
+ * under way, and the socket's limit of messages is never reached by bulk.
+ *
  * The other end acknowledges with every frame it sends, after ACKNOWLEDGE_BYTES in any case, and with its heartbeat. All
  * that arrives counts for that, as lanes cannot be told apart there: at the latest ACKNOWLEDGE_BYTES < window.
  */
@@ -19,6 +22,7 @@
 
 enum {
     HEADROOM_BYTES = 22, /* two tags and two varints of 64 bits */
+    FRAME_COST_BYTES = 256,
     SPAN_BYTES = 64 << 10,
     SPANS = TP__LINK_WINDOW_BYTES / SPAN_BYTES + 4,
     ACKNOWLEDGE_BYTES = 256 << 10
@@ -160,7 +164,7 @@ static void pump(struct tp__link *link)
                 queue->tail = &queue->head;
             queue->bytes -= frame->size;
             transmit(link, frame->bytes + HEADROOM_BYTES, frame->size);
-            count_under_way(link, frame->size);
+            count_under_way(link, frame->size + FRAME_COST_BYTES);
             free(frame);
         }
     }

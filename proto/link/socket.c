@@ -27,7 +27,7 @@
 enum {
     ZAP_ENFORCE_DOMAIN = 93,
     CURVE_OVERHEAD_BYTES = 64, /* flags, nonce and authenticator of an encrypted message: 33 */
-    SEND_LIMIT = 16384,        /* messages */
+    SEND_LIMIT = 65536,        /* messages; links have at most 8,192 of bulk under way */
     RECEIVE_LIMIT = 1024,
     ROUTING_ID_BYTES = 5
 };

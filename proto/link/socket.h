@@ -21,8 +21,8 @@ bool tp__socket_endpoint(void *socket, char *text, size_t size);
  *  named. */
 struct tp__door;
 typedef void tp__door_refused_fn(const char *address, const char *curve_key_text, void *argument);
-struct tp__door *tp__door_open(void *zmq_context, const struct tp__authorized *authorized,
-                               tp__door_refused_fn *refused, void *argument, struct tp__problem *problem);
+struct tp__door *tp__door_open(void *zmq_context, const struct tp__authorized *authorized, tp__door_refused_fn *refused,
+                               void *argument, struct tp__problem *problem);
 /** Replaces the list, of which the door keeps no copy: `authorized` must stay until the next call or the close. */
 void tp__door_authorize(struct tp__door *door, const struct tp__authorized *authorized);
 void tp__door_close(struct tp__door *door);

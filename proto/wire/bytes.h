@@ -83,14 +83,14 @@ static inline const uint8_t *tp__get_bytes(struct tp__reader *reader, size_t siz
     reader->at += size;
     return bytes;
 }
-#define TP__GET(name, type)                                           \
-    static inline type tp__get_##name(struct tp__reader *reader)      \
-    {                                                                 \
-        type value = 0;                                               \
-        const uint8_t *bytes = tp__get_bytes(reader, sizeof value);   \
-        if (bytes)                                                    \
-            memcpy(&value, bytes, sizeof value);                      \
-        return value;                                                 \
+#define TP__GET(name, type)                                         \
+    static inline type tp__get_##name(struct tp__reader *reader)    \
+    {                                                               \
+        type value = 0;                                             \
+        const uint8_t *bytes = tp__get_bytes(reader, sizeof value); \
+        if (bytes)                                                  \
+            memcpy(&value, bytes, sizeof value);                    \
+        return value;                                               \
     }
 TP__GET(u8, uint8_t)
 TP__GET(u16, uint16_t)

@@ -22,9 +22,9 @@ enum { TP__RECORD_HEADER_BYTES = 24, TP__RECORD_MORE = 1 };
 /* A value: the encoding of core/closure/codec.h. A text: u32 length, bytes. A channel: u8 length of its name, name. */
 enum tp__record_type {
     /* worker -> agent -> driver */
-    TP__RECORD_RESULT = 1,   /**< a value */
-    TP__RECORD_FAILURE = 2,  /**< u32 tp_status, u32 worker + 1, texts: message, task name, backtrace */
-    TP__RECORD_RETURNED = 3, /**< has not started and will not here: u8 tp__returned, text reason */
+    TP__RECORD_RESULT = 1,    /**< a value */
+    TP__RECORD_FAILURE = 2,   /**< u32 tp_status, u32 worker + 1, texts: message, task name, backtrace */
+    TP__RECORD_RETURNED = 3,  /**< has not started and will not here: u8 tp__returned, text reason */
     TP__RECORD_OPERATION = 4, /**< a channel operation: see tp__channel_action */
     TP__RECORD_WITHDRAW = 5,  /**< give the operation up if it still waits: its reply says which */
     TP__RECORD_CONFIRM = 6,   /**< the task has taken the message of this operation */
@@ -32,15 +32,15 @@ enum tp__record_type {
                                (AT_MOST_ONCE, ISOLATED), u32 worker + 1 (0: not pinned), u32 stack_kib, then its
                                closure's encoding */
     TP__RECORD_CHILD_CANCEL = 8, /**< of the child that this operation asked for */
-    TP__RECORD_OUTPUT = 9,    /**< u8 descriptor (1 or 2), u32 bytes dropped before these, the bytes; task 0: unknown */
+    TP__RECORD_OUTPUT = 9, /**< u8 descriptor (1 or 2), u32 bytes dropped before these, the bytes; task 0: unknown */
     /* agent -> driver */
     TP__RECORD_CLAIM = 16,   /**< may this at-most-once task start here? */
     TP__RECORD_CRASHED = 17, /**< its process died: u8 tp__crash_role, u8 1 if it was alone there; then as FAILURE */
-    TP__RECORD_HELD = 18, /**< u64 nonce; then for each task that is here: u64 sequence, u32 dispatch, u8 tp__held */
+    TP__RECORD_HELD = 18,    /**< u64 nonce; then for each task that is here: u64 sequence, u32 dispatch, u8 tp__held */
     /* driver -> agent */
     TP__RECORD_OPEN = 32, /**< the first in its direction: u32 number of the node's first worker in the session */
     TP__RECORD_GRANT = 33,
-    TP__RECORD_REFUSE = 34, /**< the claim: the agent forgets the task */
+    TP__RECORD_REFUSE = 34,    /**< the claim: the agent forgets the task */
     TP__RECORD_RECONCILE = 35, /**< u64 nonce: answer with HELD */
     TP__RECORD_TICK = 36,      /**< the driver lives */
     /* driver -> agent -> worker */
