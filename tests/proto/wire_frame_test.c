@@ -17,7 +17,8 @@ static void a_frame_is_unpacked_as_it_was_packed(void **state)
 {
     (void)state;
     const struct tp__id life = tp__id_new();
-    Taskpool__Hello hello = TASKPOOL__HELLO__INIT;
+    Taskpool__Hello hello;
+    taskpool__hello__init(&hello);
     hello.protocol = TP__PROTOCOL_VERSION;
     hello.role = TASKPOOL__ROLE__ROLE_NODE;
     hello.life = tp__field_of_id(&life);
@@ -107,7 +108,8 @@ static void full_frames_are_within_the_budget(void **state)
         nodes[i].workers = 4;
         node_list[i] = &nodes[i];
     }
-    Taskpool__Answer answer = TASKPOOL__ANSWER__INIT;
+    Taskpool__Answer answer;
+    taskpool__answer__init(&answer);
     answer.n_nodes = NODES;
     answer.nodes = node_list;
     frame.body_case = TASKPOOL__FRAME__BODY_ANSWER;
