@@ -3,11 +3,11 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "closure/block.h"
 #include "closure/codec.h"
 #include "closure/payload.h"
 #include "runtime/executor.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,10 +178,13 @@ void fake_run(struct fake *fake, struct fake_task *task)
     if (tp__closure_decode(task->bytes, task->size, fake->executor->channels, &definition, &captures) != TP_OK)
         abort();
     _Alignas(16) unsigned char result[64] = {0};
+    if (tp__owned_scope_open() != TP_OK) /* what it makes is freed with the scope, as with a task */
+        abort();
     definition->call(captures, result);
     struct tp__encoded encoded;
     if (tp__value_encode(definition->result_kind, definition->result_size, result, &encoded) != TP_OK)
         abort();
+    tp__owned_scope_close();
     if (captures)
         tp__captures_drop(definition, captures);
     tp__free(captures);
