@@ -23,28 +23,47 @@ void report(const struct coordinator *coordinator, enum coordinator_level level,
     say(coordinator, level, event, line);
 }
 
-static void copy_clean(char *to, size_t size, const char *text, bool is_name)
+/* The length of the UTF-8 character at `text`; 0 if it is none. */
+static size_t character_length(const unsigned char *text)
 {
-    size_t length = 0;
-    for (; *text && length + 1 < size; text++) {
-        const unsigned char byte = (unsigned char)*text;
-        const bool is_odd = byte < 0x20 || byte == 0x7f || byte == '"' || (is_name && (byte == ' ' || byte == '='));
-        to[length++] = is_odd ? '_' : *text;
+    const size_t length = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
+    for (size_t i = 1; i < length; i++)
+        if ((text[i] & 0xc0) != 0x80) /* also the 0 at the end */
+            return 0;
+    const bool is_overlong = (text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xf0 && text[1] < 0x90);
+    const bool is_surrogate = text[0] == 0xed && text[1] >= 0xa0;
+    const bool is_too_large = text[0] > 0xf4 || (text[0] == 0xf4 && text[1] >= 0x90);
+    const bool is_control = text[0] < 0x20 || text[0] == 0x7f || (text[0] == 0xc2 && text[1] < 0xa0);
+    return is_overlong || is_surrogate || is_too_large || is_control ? 0 : length;
+}
+
+static void copy_clean(char *to, size_t size, const char *from, const char *unwanted)
+{
+    const unsigned char *text = (const unsigned char *)from;
+    size_t used = 0;
+    while (*text) {
+        const size_t length = character_length(text);
+        const size_t step = length > 0 ? length : 1;
+        if (used + step >= size)
+            break;
+        if (length == 0 || (length == 1 && strchr(unwanted, *text)))
+            to[used] = '_';
+        else
+            memcpy(to + used, text, length);
+        used += step;
+        text += step;
     }
-    if (*text) /* a character that did not fit goes as a whole */
-        while (length > 0 && ((unsigned char)*text & 0xc0) == 0x80)
-            text--, length--;
-    to[length] = '\0';
+    to[used] = '\0';
 }
 
 void report_clean(char *to, size_t size, const char *text)
 {
-    copy_clean(to, size, text, false);
+    copy_clean(to, size, text, "\"\\");
 }
 
 void report_clean_name(char *to, size_t size, const char *text)
 {
-    copy_clean(to, size, text, true);
+    copy_clean(to, size, text, "\"\\ =");
 }
 
 const char *report_status(tp_status status)

@@ -17,9 +17,9 @@ void report_refused(const struct peer *peer, const char *frame, const char *form
 void report_late(const struct peer *peer, const char *frame, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/** Copies a text from a peer: printable, without quotes, at most `size` - 1 bytes, no character cut. */
+/** Copies a text from a peer: UTF-8 without control characters, quotes and backslashes, at most `size` - 1 bytes. */
 void report_clean(char *to, size_t size, const char *text);
-/** As report_clean, for a name: without spaces as well. */
+/** As report_clean, for a name: without blanks and = as well. */
 void report_clean_name(char *to, size_t size, const char *text);
 
 /** "TP_E_LIMIT"; static. The library has tp_status_name, but what runs no tasks does not link it. */
