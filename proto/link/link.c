@@ -246,7 +246,7 @@ void tp__link_receive(struct tp__link *link, const uint8_t *bytes, size_t size, 
     link->now_ms = now_ms;
     Taskpool__Frame *frame = tp__frame_unpack(bytes, size);
     if (!frame) {
-        break_link(link, "a frame is malformed");
+        break_link(link, "a frame is malformed, or there is no memory for it");
         return;
     }
     if (!accept_frame(link, frame)) {

@@ -29,7 +29,7 @@ struct tp__link_events {
     void (*transmit)(void *context, const uint8_t *bytes, size_t size);
     /** A frame arrived in order; never a Heartbeat. It is freed after the call. The link may be freed in the call. */
     void (*received)(void *context, const Taskpool__Frame *frame);
-    /** A gap, a malformed frame, a Reset: nothing more goes either way. Once. */
+    /** A gap, a malformed frame, a Reset: nothing more goes either way. Once. The link may be freed in the call. */
     void (*broken)(void *context, const char *reason);
     void *context;
 };
@@ -38,8 +38,9 @@ struct tp__link_events {
 struct tp__link *tp__link_new(const struct tp__link_events *events, int64_t now_ms);
 void tp__link_free(struct tp__link *link);
 
-/** Queues a frame, whose number is filled in, and sends what the window allows. The frame is packed at once. False
- *  without memory, or when the link is broken. */
+/** Queues a frame and sends what the window allows. The frame is packed at once, and numbered when it leaves (its
+ *  `number` and `received` are cleared here). False without memory, when the link is broken, and for a frame that the
+ *  other end would have to refuse: one without a body, or longer than TP__FRAME_LIMIT_BYTES. */
 bool tp__link_send(struct tp__link *link, enum tp__lane lane, Taskpool__Frame *frame);
 /** Bytes that wait in a lane, not those under way: what senders of bulk look at before they send more. */
 size_t tp__link_queued(const struct tp__link *link, enum tp__lane lane);

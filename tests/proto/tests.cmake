@@ -17,3 +17,5 @@ taskpool_test(proto link_socket_test TIMEOUT 120 EXCLUDE tsan LIBRARIES taskpool
 taskpool_test(proto daemon_config_test LIBRARIES taskpool_proto taskpool_daemon)
 taskpool_test(proto daemon_log_test LIBRARIES taskpool_proto taskpool_daemon)
 taskpool_test(proto daemon_process_test LIBRARIES taskpool_proto taskpool_daemon)
+taskpool_test(proto wire_memory_test LIBRARIES taskpool_proto taskpool_daemon)
+target_link_options(proto.wire_memory_test PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
