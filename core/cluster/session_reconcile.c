@@ -94,9 +94,12 @@ static void held_one(struct tp__session *session, struct node *node, uint64_t se
             tp__session_say_short(session, node, TP__RECORD_CANCEL, sequence, dispatch);
         return;
     }
-    if (task->state != TASK_PLACED)
+    if (task->state != TASK_PLACED) {
         tp__session_task_place(session, task, node);
-    task->generation = node->generation;
+        task->generation = node->asked;
+    } else if (task->generation < node->asked) {
+        task->generation = node->asked;
+    }
 }
 
 /* Not seen in any HELD since a generation that is over. `all`: also those that can only fail now. */
