@@ -36,6 +36,23 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* clang writes no table of addresses, without which dwfl_module_getsrc of this age finds nothing: then each unit is
+ * asked. */
+static const char *source_of(Dwfl_Module *module, uint64_t address, int *number)
+{
+    Dwfl_Line *source = dwfl_module_getsrc(module, address);
+    if (source)
+        return dwfl_lineinfo(source, NULL, number, NULL, NULL, NULL);
+    Dwarf_Addr bias;
+    for (Dwarf_Die *unit = NULL; (unit = dwfl_module_nextcu(module, unit, &bias));) {
+        if (dwarf_haspc(unit, address - bias) <= 0)
+            continue;
+        Dwarf_Line *line = dwarf_getsrc_die(unit, address - bias);
+        return line && dwarf_lineno(line, number) == 0 ? dwarf_linesrc(line, NULL, NULL) : NULL;
+    }
+    return NULL;
+}
+
 static void print_frame(Dwfl_Module *module, uint64_t address, bool is_call)
 {
     char line[SYMBOLIZER_FRAME_BYTES];
@@ -51,8 +68,7 @@ static void print_frame(Dwfl_Module *module, uint64_t address, bool is_call)
     GElf_Sym symbol;
     const char *function = dwfl_module_addrinfo(module, inside, &offset, &symbol, NULL, NULL, NULL);
     int number = 0;
-    Dwfl_Line *source = dwfl_module_getsrc(module, inside);
-    const char *file = source ? dwfl_lineinfo(source, NULL, &number, NULL, NULL, NULL) : NULL;
+    const char *file = source_of(module, inside, &number);
     const uint64_t behind = offset + (address - inside);
     if (function && file)
         (void)snprintf(line, sizeof line, "%s (%s:%d)", function, base_name(file), number);

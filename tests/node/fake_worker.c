@@ -41,7 +41,7 @@ static int store_base(struct dl_phdr_info *info, size_t size, void *unused)
 static void attach(void)
 {
     const char *text = getenv(TP__WORKER_VARIABLE);
-    int descriptor;
+    int descriptor = -1;
     if (!text || sscanf(text, "%d,%d", &link_socket, &descriptor) != 2)
         fail("no " TP__WORKER_VARIABLE);
     struct stat info;
@@ -198,13 +198,11 @@ static void be_eater(void)
 
 static void be_ready(void)
 {
-    struct tp__buffer records = {NULL, 0, 0};
-    uint8_t body[8];
-    tp__put_u32(tp__put_u32(body, TP__PROTOCOL_VERSION), 0);
-    if (!tp__record_append(&records, &(struct tp__record){.type = TP__RECORD_READY, .body = body, .size = 8}))
-        fail("memory");
-    send_all(records.bytes, records.size);
-    tp__buffer_free(&records);
+    /* as wire/record.h has it */
+    uint8_t record[TP__RECORD_HEADER_BYTES + 8] = {TP__RECORD_READY};
+    (void)tp__put_u32(record + 4, 8);
+    (void)tp__put_u32(tp__put_u32(record + TP__RECORD_HEADER_BYTES, TP__PROTOCOL_VERSION), 0);
+    send_all(record, sizeof record);
     wait_for_end();
 }
 
@@ -258,6 +256,8 @@ static void be_writer(void)
 
 static void be_report(void)
 {
+    char go;
+    (void)!read(link_socket, &go, 1);
     struct rlimit core;
     getrlimit(RLIMIT_CORE, &core);
     printf("uid=%d euid=%d gid=%d groups=%d sid_is_own=%d\n", getuid(), geteuid(), getgid(), getgroups(0, NULL),

@@ -99,9 +99,10 @@ static void received(void *context, const Taskpool__Frame *frame)
         head->hellos++;
         if (frame->hello->life.len == sizeof head->last_life)
             memcpy(head->last_life, frame->hello->life.data, sizeof head->last_life);
-        Taskpool__Welcome welcome = TASKPOOL__WELCOME__INIT;
+        static const uint8_t life[16] = {1};
+        Taskpool__Welcome welcome;
         Taskpool__Frame answer = TASKPOOL__FRAME__INIT;
-        static uint8_t life[16] = {1};
+        taskpool__welcome__init(&welcome);
         welcome.life = tp__field(life, sizeof life);
         welcome.name = head->own_key.name;
         answer.body_case = TASKPOOL__FRAME__BODY_WELCOME;

@@ -32,6 +32,7 @@ static int number_in(const char *text, const char *key)
 static const char *report_of(struct workers *workers, uint32_t worker)
 {
     workers_start(workers, worker, "report");
+    workers_send(workers, worker, "g");
     WORKERS_UNTIL(workers, workers->seen[worker].received_size > 0 && strstr(workers->seen[worker].output, "CapAmb"));
     return workers->seen[worker].output;
 }

@@ -126,6 +126,7 @@ static void a_kill_from_elsewhere_is_told(void **state)
     (void)state;
     struct workers *workers = workers_open(NULL);
     workers_start(workers, 1, "report");
+    workers_send(workers, 1, "g");
     WORKERS_UNTIL(workers, workers->seen[1].received_size > 0 && strstr(workers->seen[1].output, "pid="));
     kill(atoi(strstr(workers->seen[1].output, "pid=") + 4), SIGKILL);
     WORKERS_UNTIL(workers, workers->seen[1].ended);
