@@ -66,9 +66,12 @@ bool sink_take(struct sink *sink, tp_str text)
         }
         line = line_end + 1;
     }
-    if (sink->file && fwrite(text.data, 1, text.length, sink->file) != text.length)
-        return cannot_write(sink);
-    return true;
+    if (!sink->file || fwrite(text.data, 1, text.length, sink->file) == text.length)
+        return true;
+    cannot_write(sink);
+    fclose(sink->file);
+    sink->file = NULL;
+    return false;
 }
 
 bool sink_close(struct sink *sink)

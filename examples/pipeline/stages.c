@@ -58,7 +58,7 @@ static void crash_if_due(struct crash crash, uint64_t pages)
         return;
     if (crash.kill)
         kill(getpid(), SIGKILL);
-    tp_raise("crashed on purpose with page %" PRIu64 " in hand", pages);
+    tp_raise("crashed on purpose, with its page number %" PRIu64 " in hand", pages);
 }
 
 TP_TASK_DEFINE(source, struct stage_report, (uint64_t, first), (uint64_t, end), (uint64_t, window), (uint64_t, seed),
