@@ -19,7 +19,7 @@ struct tp__worker_crash crash_record(const struct tp__worker_memory *memory)
 
 static bool has_address(int signal)
 {
-    return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE || signal == SIGTRAP;
+    return signal == SIGSEGV || signal == SIGBUS;
 }
 
 void crash_describe(const struct crash_end *end, const struct tp__worker_crash *record, char text[256])
