@@ -13,6 +13,8 @@
 
 struct coordinator;
 
+enum { COORDINATOR_TICK_MS = 100 };
+
 enum coordinator_level { COORDINATOR_DEBUG, COORDINATOR_INFO, COORDINATOR_WARNING };
 
 struct coordinator_actions {
@@ -39,7 +41,8 @@ void coordinator_free(struct coordinator *coordinator);
 /** A message from a peer whose key the door-keeper has found. */
 void coordinator_receive(struct coordinator *coordinator, const struct tp__peer *peer,
                          const struct tp__public_key *sender, const uint8_t *bytes, size_t size, int64_t now_ms);
-/** Passing time. Returns when it wants to be called next, at the latest. */
+/** Passing time. Returns when it wants to be called next, at the latest; after a message, that is within
+ *  COORDINATOR_TICK_MS. INT64_MAX: only after a message. */
 int64_t coordinator_tick(struct coordinator *coordinator, int64_t now_ms);
 
 /** A new list: links of keys that are not in it any more end. */

@@ -78,5 +78,5 @@ void hello_bye_received(struct peer *peer, const Taskpool__Bye *bye)
     if (node)
         node_lost(coordinator, node, "it has left the cluster");
     if (session)
-        session_end(coordinator, session, TP_OK, "its driver has closed it");
+        session_finish(coordinator, session, TP_OK, "its driver has closed it");
 }

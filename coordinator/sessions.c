@@ -196,7 +196,7 @@ static void free_session(struct coordinator *coordinator, struct session *sessio
     free(session);
 }
 
-void session_end(struct coordinator *coordinator, struct session *session, tp_status status, const char *reason)
+void session_finish(struct coordinator *coordinator, struct session *session, tp_status status, const char *reason)
 {
     report(coordinator, COORDINATOR_INFO, "session-ended", "driver=%s program=%s reason=\"%s\"", session->name,
            session->program_name, reason);
@@ -224,7 +224,7 @@ int64_t sessions_tick(struct coordinator *coordinator)
         const int64_t heard_ms = session->peer ? peer_heard_ms(session->peer) : session->heard_ms;
         const int64_t end_ms = heard_ms + coordinator->options.session_lease_ms;
         if (end_ms <= coordinator->now_ms)
-            session_end(coordinator, session, TP_E_SESSION_LOST, "its driver was silent for too long");
+            session_finish(coordinator, session, TP_E_SESSION_LOST, "its driver was silent for too long");
         else if (end_ms < due_ms)
             due_ms = end_ms;
     }
@@ -236,8 +236,8 @@ void sessions_authorize(struct coordinator *coordinator)
     for (uint32_t slot = 0; slot < coordinator->session_slots; slot++) {
         struct session *session = coordinator->sessions[slot];
         if (session && !tp__authorized_find(coordinator->authorized, TP__ROLE_DRIVER, &session->key))
-            session_end(coordinator, session, TP_E_UNTRUSTED,
-                        "its key was removed from the coordinator's authorized_keys");
+            session_finish(coordinator, session, TP_E_UNTRUSTED,
+                           "its key was removed from the coordinator's authorized_keys");
     }
 }
 

@@ -13,7 +13,7 @@ bool session_hello(struct peer *peer, const struct tp__id *id, const char *key_n
 /** Its link has ended. */
 void session_unlinked(struct coordinator *coordinator, struct session *session);
 /** Tells its nodes, and remembers it as ended. With a status other than TP_OK its driver is told, too. Frees it. */
-void session_end(struct coordinator *coordinator, struct session *session, tp_status status, const char *reason);
+void session_finish(struct coordinator *coordinator, struct session *session, tp_status status, const char *reason);
 
 /** A frame for the driver, after all that it must have been told before. False if its link is gone. */
 bool session_send(struct coordinator *coordinator, struct session *session, enum tp__lane lane, Taskpool__Frame *frame);
