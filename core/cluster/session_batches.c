@@ -108,6 +108,11 @@ struct making {
     uint32_t bytes; /* of the leaves */
 };
 
+static bool is_large(const struct task *task)
+{
+    return task->length > TP__LEAF_INLINE_LIMIT_BYTES;
+}
+
 static struct tp__leaf leaf_of(const struct task *task)
 {
     const struct rare *rare = task->rare;
@@ -121,7 +126,7 @@ static struct tp__leaf leaf_of(const struct task *task)
                             .stack_kib = task->stack_kib,
                             .depth = task->depth,
                             .length = task->length};
-    if (task->length > TP__LEAF_INLINE_LIMIT_BYTES) {
+    if (is_large(task)) {
         leaf.flags |= TP__LEAF_LARGE;
         leaf.payload_hash = tp__hash_of(task->payload, task->length);
     } else {
@@ -130,20 +135,18 @@ static struct tp__leaf leaf_of(const struct task *task)
     return leaf;
 }
 
+static uint32_t leaf_bytes(const struct task *task)
+{
+    return TP__LEAF_HEADER_BYTES + (is_large(task) ? (uint32_t)sizeof(struct tp__hash) : task->length);
+}
+
 /* What the task takes of the coordinator's budget. */
 static uint32_t bytes_of(const struct task *task)
 {
-    return TP__LEAF_HEADER_BYTES + task->length;
+    return leaf_bytes(task) + (is_large(task) ? task->length : 0);
 }
 
-static uint32_t leaf_bytes(const struct task *task)
-{
-    const bool large = task->length > TP__LEAF_INLINE_LIMIT_BYTES;
-    return TP__LEAF_HEADER_BYTES + (large ? (uint32_t)sizeof(struct tp__hash) : task->length);
-}
-
-/* The first ones of a list that fit into one batch; at least one, which may be larger than the budget if nothing is at
- * the coordinator. */
+/* The first ones of a list that fit into one batch, and into the coordinator's budget. */
 static void pick(struct tp__session *session, struct ring *from, struct making *making)
 {
     making->count = making->bytes = 0;
@@ -156,7 +159,7 @@ static void pick(struct tp__session *session, struct ring *from, struct making *
         struct task *task = TP__RING_OF(ring, struct task, ring);
         const uint32_t leaf_size = leaf_bytes(task);
         if (task->depth != first->depth || making->bytes + leaf_size > TP__BATCH_LIMIT_BYTES ||
-            (taken > 0 && taken + bytes_of(task) > limit) || apart > TP__BULK_LANE_BYTES)
+            taken + bytes_of(task) > limit || apart > TP__BULK_LANE_BYTES)
             break;
         const struct tp__leaf leaf = leaf_of(task);
         to = tp__leaf_write(to, &leaf);
@@ -260,17 +263,31 @@ static void send_batch(struct tp__session *session, struct ring *from, struct no
     session->tasks.dispatches += making.count;
     send_leaves(session, batch, &making, making.tasks[0]->depth);
     for (uint32_t i = 0; i < making.count; i++)
-        if (making.tasks[i]->length > TP__LEAF_INLINE_LIMIT_BYTES)
+        if (is_large(making.tasks[i]))
             send_payload(session, making.tasks[i]);
+}
+
+/* Those at the front that never fit. */
+static void reject_too_large(struct tp__session *session, struct ring *from)
+{
+    const uint64_t limit = session->wire.queue_limit_bytes;
+    while (tp__session_is_linked(session) && !tp__ring_is_empty(from)) {
+        struct task *task = TP__RING_OF(from->next, struct task, ring);
+        if (bytes_of(task) <= limit)
+            return;
+        tp__session_reject_text(session, task, TP_E_LIMIT, NULL, true,
+                                "the captures of task '%s' take %u bytes; coordinator '%s' queues at most %llu",
+                                tp__session_task_name(session, task), (unsigned)bytes_of(task),
+                                session->wire.coordinator, (unsigned long long)limit);
+    }
 }
 
 /* Is there room for a batch that begins with the first one of `from`? */
 static bool has_room(const struct tp__session *session, const struct ring *from)
 {
     const struct task *task = TP__RING_OF(from->next, const struct task, ring);
-    const uint64_t queued = session->sending.queued_bytes;
     return tp__session_is_linked(session) && tp__link_queued(session->wire.link, TP__LANE_BULK) < TP__BULK_LANE_BYTES &&
-           (queued == 0 || queued + bytes_of(task) <= session->wire.queue_limit_bytes);
+           session->sending.queued_bytes + bytes_of(task) <= session->wire.queue_limit_bytes;
 }
 
 /* One batch for each node with pinned tasks. True if there was one. */
@@ -282,6 +299,7 @@ static bool send_pinned(struct tp__session *session)
     while (!tp__ring_is_empty(&session->sending.pinned)) {
         struct node *node = TP__RING_OF(session->sending.pinned.next, struct node, pinned);
         tp__ring_remove(&node->pinned);
+        reject_too_large(session, &node->waiting);
         if (tp__ring_is_empty(&node->waiting))
             continue;
         tp__ring_append(&seen, &node->pinned);
@@ -300,7 +318,9 @@ void tp__session_send_waiting(struct tp__session *session)
         const uint64_t waiting = session->tasks.by_state[TASK_WAITING];
         sent = send_pinned(session);
         struct ring *lane = deepest_lane(session);
-        if (lane && has_room(session, lane)) {
+        if (lane)
+            reject_too_large(session, lane);
+        if (lane && !tp__ring_is_empty(lane) && has_room(session, lane)) {
             send_batch(session, lane, NULL);
             sent = true;
         }

@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+enum { MESSAGE_BYTES = 4096 };
+
 bool tp__session_is_precious(const struct task *task)
 {
     return (task->marks & (MARK_GRANTED | MARK_EFFECT)) != 0;
@@ -38,7 +40,7 @@ void tp__session_again(struct tp__session *session, struct task *task)
 static void lose(struct tp__session *session, struct task *task, const char *node, const char *what,
                  const char *backtrace)
 {
-    char message[1024];
+    char message[MESSAGE_BYTES];
     struct tp__session_error error = {
         .status = TP_E_NODE_LOST, .message = message, .node = node, .backtrace = backtrace, .worker = -1};
     const char *name = tp__session_task_name(session, task);
@@ -46,16 +48,16 @@ static void lose(struct tp__session *session, struct task *task, const char *nod
     task->losses++;
     if (task->marks & MARK_EFFECT)
         (void)snprintf(message, sizeof message,
-                       "task '%s' had sent or taken messages, or started at-most-once tasks, when %s; it was not run "
-                       "again, which would repeat them",
+                       "task '%s' had sent or taken messages, or started at-most-once tasks, and was not run again, "
+                       "which would repeat them; what happened: %s",
                        name, what);
     else if (task->marks & MARK_GRANTED)
         (void)snprintf(message, sizeof message,
-                       "task '%s' may have run when %s; it runs at most once, so find out what it did before you "
-                       "submit it again",
+                       "task '%s' may have run, and runs at most once: find out what it did before you submit it "
+                       "again; what happened: %s",
                        name, what);
     else if (task->losses >= TP__LOSSES_LIMIT)
-        (void)snprintf(message, sizeof message, "task '%s' was lost %d times and is not run again: the last time %s",
+        (void)snprintf(message, sizeof message, "task '%s' was lost %d times and is not run again; the last time: %s",
                        name, TP__LOSSES_LIMIT, what);
     else {
         tp__session_again(session, task);
@@ -98,23 +100,19 @@ static uint32_t cell_of_bystander(struct tp__session *session, uint32_t cell)
     return group->into[second];
 }
 
-/* Guilty: the crash is the task's own error. */
-static void reject_guilty(struct tp__session *session, struct task *task, const char *node,
-                          const struct tp__session_error *crash, bool alone)
+/* Guilty: the crash is the task's own error, in the node's words. */
+static void reject_guilty(struct tp__session *session, struct task *task, const struct tp__session_error *crash,
+                          bool alone)
 {
-    char message[1024];
+    char message[MESSAGE_BYTES];
     struct tp__session_error error = *crash;
-    const char *name = tp__session_task_name(session, task);
-    if (alone)
-        (void)snprintf(message, sizeof message, "task '%s' was running on node '%s' when its process %s", name, node,
-                       crash->message);
-    else
+    session->tasks.lost++;
+    if (!alone) {
         (void)snprintf(message, sizeof message,
-                       "task '%s' was running on node '%s' when its process %s; so it was %u times, and it is not run "
-                       "again",
-                       name, node, crash->message, (unsigned)task->suspicions);
-    error.message = message;
-    error.node = node;
+                       "task '%s' was suspected %u times and is not run again; the last time: %s",
+                       tp__session_task_name(session, task), (unsigned)task->suspicions, crash->message);
+        error.message = message;
+    }
     tp__session_reject(session, task, &error, true);
 }
 
@@ -129,24 +127,15 @@ void tp__session_crashed(struct tp__session *session, struct task *task, struct 
         tp__session_node_failed(node, "it sent a malformed record");
         return;
     }
-    char what[768];
-    (void)snprintf(what, sizeof what, "its process on node '%s' %s", node->name, crash.message);
-    if (tp__session_is_precious(task)) {
-        lose(session, task, node->name, what, crash.backtrace);
-        return;
-    }
-    if (role == TP__CRASH_SUSPECT) {
-        task->suspicions++;
-        if (alone || task->suspicions >= task->max_attempts) {
-            session->tasks.lost++;
-            reject_guilty(session, task, node->name, &crash, alone);
+    crash.node = node->name;
+    if (!tp__session_is_precious(task)) {
+        if (role == TP__CRASH_SUSPECT && (++task->suspicions >= task->max_attempts || alone)) {
+            reject_guilty(session, task, &crash, alone);
             return;
         }
-        task->cell = new_cell(session);
-    } else {
-        task->cell = cell_of_bystander(session, task->cell);
+        task->cell = role == TP__CRASH_SUSPECT ? new_cell(session) : cell_of_bystander(session, task->cell);
     }
-    lose(session, task, node->name, what, crash.backtrace);
+    lose(session, task, node->name, crash.message, crash.backtrace);
 }
 
 /* ---- tasks that have not started ---- */

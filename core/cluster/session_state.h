@@ -48,7 +48,7 @@ enum {
     TP__GRACE_MS = 10000,    /* ... and those whose tasks cannot be run again */
     TP__PATIENCE_MS = 30000, /* how long tasks wait for a node that accepts the session */
     TP__TICK_MS = 20000,
-    TP__RESEND_MS = 5000 /* what a node has not acknowledged while it was silent for so long is sent again */
+    TP__RESEND_MS = 30000 /* what a node has not acknowledged while it was silent for so long is sent again */
 };
 
 /* ---- tasks ---- */
@@ -399,7 +399,7 @@ void tp__session_reconcile_tick(struct tp__session *session);
 
 /* ---- session_losses.c ---- */
 
-/** Its attempt is gone without being to blame: `what` is a clause such as "node 'b' was lost: it was silent for 3 s". */
+/** Its attempt is gone without being to blame: `what` says "node 'b' was lost: it was silent for 3 s". */
 void tp__session_lose(struct tp__session *session, struct task *task, const char *node, const char *what);
 /** Whether losing it now would end it. */
 bool tp__session_is_precious(const struct task *task);

@@ -6,6 +6,8 @@
 
 #include <sodium.h>
 
+uint64_t stage_queue_bytes = 1 << 20;
+
 enum { START_MS = 1000000, CHUNKS = 3 };
 
 static uint8_t program_chunk[TP__CHUNK_BYTES];
@@ -255,7 +257,7 @@ static void welcome(struct stage *stage)
     static char name[] = "head";
     message.name = name;
     message.life = tp__field_of_id(&stage->session_id);
-    message.queue_limit_bytes = 1 << 20;
+    message.queue_limit_bytes = stage_queue_bytes;
     Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
     frame.body_case = TASKPOOL__FRAME__BODY_WELCOME;
     frame.welcome = &message;
@@ -677,7 +679,7 @@ void stage_append_crash(struct stage_node *node, const struct tp__leaf *leaf, en
     struct tp__buffer body = {NULL, 0, 0};
     const uint8_t head[] = {(uint8_t)role, alone};
     assert_true(tp__buffer_append(&body, head, sizeof head));
-    put_error(&body, TP_E_TASK, "was killed by SIGSEGV at address 0x0");
+    put_error(&body, TP_E_TASK, "task 'fib' was killed by SIGSEGV at address 0x0 on node x");
     stage_append(node, TP__RECORD_CRASHED, leaf->sequence, leaf->dispatch, 0, body.bytes, body.size);
     tp__buffer_free(&body);
 }

@@ -129,6 +129,9 @@ struct stage {
     void (*on_operation)(struct stage *stage, const struct tp__session_operation *operation);
 };
 
+/** What the coordinator has room for: 1 MiB, unless a test says so before stage_new. */
+extern uint64_t stage_queue_bytes;
+
 /** With no node yet, linked and welcomed. `adjust` may change the options before; NULL: nothing. */
 struct stage *stage_new(void (*adjust)(struct tp__session_options *options));
 void stage_free(struct stage *stage);

@@ -279,19 +279,23 @@ static uint64_t submit_large(struct stage *stage, uintptr_t tag, size_t size)
     return sequence;
 }
 
+enum { LARGE = (3 << 20) + 5 };
+
 static void large_payloads_follow_their_batch_in_parts(void **state)
 {
     (void)state;
+    stage_queue_bytes = 4 << 20;
     struct stage *stage = stage_new(NULL);
+    stage_queue_bytes = 1 << 20;
     stage_node(stage, "a", 1);
-    assert_int_not_equal(submit_large(stage, 1, (3 << 20) + 5), 0);
+    assert_int_not_equal(submit_large(stage, 1, LARGE), 0);
     stage_run(stage);
     const struct stage_leaf *leaf = stage_leaf(stage);
     assert_true(leaf->leaf.flags & TP__LEAF_LARGE);
-    assert_int_equal(leaf->leaf.length, (3 << 20) + 5);
-    assert_int_equal(stage->payload_bytes, (3 << 20) + 5);
-    uint8_t *zeros = calloc(1, (3 << 20) + 5);
-    const struct tp__hash hash = tp__hash_of(zeros, (3 << 20) + 5);
+    assert_int_equal(leaf->leaf.length, LARGE);
+    assert_int_equal(stage->payload_bytes, LARGE);
+    uint8_t *zeros = calloc(1, LARGE);
+    const struct tp__hash hash = tp__hash_of(zeros, LARGE);
     free(zeros);
     assert_memory_equal(&leaf->leaf.payload_hash, &hash, sizeof hash);
     stage_free(stage);
@@ -326,17 +330,15 @@ static void no_more_is_queued_than_the_coordinator_gives_room_for(void **state)
     stage_free(stage);
 }
 
-static void a_task_that_is_larger_than_the_room_goes_alone(void **state)
+static void a_task_that_is_larger_than_the_room_fails(void **state)
 {
     (void)state;
     struct stage *stage = stage_new(NULL);
-    struct stage_node *node = stage_node(stage, "a", 1);
+    stage_node(stage, "a", 1);
     submit_large(stage, 1, 2 << 20);
     stage_submit(stage, 2);
     stage_run(stage);
-    const struct stage_leaf leaf = *stage_leaf(stage);
-    stage_no_leaf(stage);
-    stage_place(stage, &leaf, node);
+    stage_expect_failure(stage, 1, TP_E_LIMIT, "coordinator 'head' queues at most 1048576");
     assert_int_equal(stage_leaf(stage)->leaf.sequence, 2);
     stage_free(stage);
 }
@@ -496,7 +498,7 @@ int main(void)
         cmocka_unit_test(large_payloads_follow_their_batch_in_parts),
         cmocka_unit_test(a_payload_past_the_limit_is_refused),
         cmocka_unit_test(no_more_is_queued_than_the_coordinator_gives_room_for),
-        cmocka_unit_test(a_task_that_is_larger_than_the_room_goes_alone),
+        cmocka_unit_test(a_task_that_is_larger_than_the_room_fails),
         cmocka_unit_test(a_full_session_says_when_there_is_room),
         cmocka_unit_test(a_cancelled_task_is_stopped_wherever_it_is),
         cmocka_unit_test(output_comes_with_node_and_task),
