@@ -51,7 +51,7 @@ void tail_text(const struct tail *tail, char text[TAIL_BYTES + 1])
     for (size_t i = 0; i < size; i++) {
         const uint8_t byte = tail->ring[(start + i) % TAIL_BYTES];
         const bool plain = byte == '\n' || byte == '\t' || (byte >= ' ' && byte != 0x7f);
-        text[i] = plain ? (char)byte : '?';
+        text[i] = (char)(plain ? byte : (uint8_t)'?');
     }
     text[size] = '\0';
 

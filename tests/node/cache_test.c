@@ -318,8 +318,8 @@ static void fetches_that_nobody_ends_are_given_up(void **state)
     (void)state;
     struct cache *cache = open_cache(64 * MIB);
     struct tp__problem problem;
-    for (uint8_t i = 0; i < 2 * CACHE_FETCHES_LIMIT; i++) {
-        const struct tp__hash root = {{i}};
+    for (int i = 0; i < 2 * CACHE_FETCHES_LIMIT; i++) {
+        const struct tp__hash root = {{(uint8_t)i}};
         assert_true(cache_begin(cache, &root, 1000, &problem));
         assert_true(cache_begin(cache, &root, 1000, &problem));
     }

@@ -23,9 +23,10 @@
 static int number_in(const char *text, const char *key)
 {
     const char *at = strstr(text, key);
-    if (!at)
-        fail_msg("\"%s\" is not in \"%s\"", key, text);
-    return atoi(at + strlen(key));
+    if (at)
+        return atoi(at + strlen(key));
+    fail_msg("\"%s\" is not in \"%s\"", key, text);
+    return -1;
 }
 
 /* Starts one that reports, and waits for the report. */
