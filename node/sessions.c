@@ -232,11 +232,13 @@ void session_check_keys(struct agent *agent)
     }
 }
 
-/* A known session's offer again: the same answer again. */
+/* A known session's offer again: the same answer again, unless it was only that there was no memory. */
 static void answer_again(struct agent *agent, struct session *session)
 {
     if (session->state == SESSION_ACCEPTED)
         session_announce(agent, session);
+    else if (session->state == SESSION_REFUSED && session->refusal.status == TP_E_NOMEM)
+        begin(agent, session);
     else if (session->state == SESSION_REFUSED)
         answer_refused(agent, &session->offer.content.session, &session->refusal);
 }

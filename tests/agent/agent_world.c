@@ -5,6 +5,7 @@
 
 #include <sodium.h>
 
+bool world_is_in_agent;
 const char *const world_task_names[WORLD_TASKS] = {"square", "fib", "explode"};
 
 static void put(struct world_queue *queue, const uint8_t *bytes, size_t size)
@@ -46,7 +47,9 @@ static void empty(struct world_queue *queue)
 static void transmit(void *context, const uint8_t *bytes, size_t size)
 {
     struct world *world = context;
+    world_is_in_agent = false;
     put(&world->to_coordinator, bytes, size);
+    world_is_in_agent = true;
 }
 
 static void coordinator_received(void *context, const Taskpool__Frame *frame);
@@ -78,7 +81,9 @@ static void reconnect(void *context)
     world->reconnects++;
     empty(&world->to_agent);
     empty(&world->to_coordinator);
+    world_is_in_agent = false;
     make_link(world);
+    world_is_in_agent = true;
     agent_connected(world->agent, world->now_ms);
 }
 
@@ -144,7 +149,9 @@ static void worker_send(void *context, uint32_t worker, const uint8_t *records, 
 {
     struct world_process *process = find_process(context, worker);
     assert_false(process->killed || process->ended);
+    world_is_in_agent = false;
     assert_true(tp__buffer_append(&process->told, records, size));
+    world_is_in_agent = true;
 }
 
 static void worker_kill(void *context, uint32_t worker)
@@ -316,6 +323,13 @@ void world_send(struct world *world, Taskpool__Frame *frame)
     assert_true(tp__link_send(world->link, TP__LANE_BULK, frame));
 }
 
+static void deliver(struct world *world, const struct world_message *message)
+{
+    world_is_in_agent = true;
+    agent_receive(world->agent, message->bytes, message->size, world->now_ms);
+    world_is_in_agent = false;
+}
+
 void world_run(struct world *world)
 {
     struct world_message *message;
@@ -323,7 +337,7 @@ void world_run(struct world *world)
         if ((message = get(&world->to_coordinator)))
             tp__link_receive(world->link, message->bytes, message->size, world->now_ms);
         else if ((message = get(&world->to_agent)))
-            agent_receive(world->agent, message->bytes, message->size, world->now_ms);
+            deliver(world, message);
         else
             return;
         free(message);
@@ -334,7 +348,9 @@ void world_pass(struct world *world, int64_t ms)
 {
     const int64_t end_ms = world->now_ms + ms;
     world_run(world);
+    world_is_in_agent = true;
     int64_t next = agent_tick(world->agent, world->now_ms);
+    world_is_in_agent = false;
     world_run(world);
     while (world->now_ms < end_ms) {
         if (next <= world->now_ms)
@@ -345,7 +361,9 @@ void world_pass(struct world *world, int64_t ms)
         if (!tp__link_is_broken(world->link) && !world->mute)
             (void)tp__link_tick(world->link, world->now_ms);
         world_run(world);
+        world_is_in_agent = true;
         next = agent_tick(world->agent, world->now_ms);
+        world_is_in_agent = false;
         world_run(world);
     }
 }
@@ -355,7 +373,9 @@ void world_cut(struct world *world)
     empty(&world->to_agent);
     empty(&world->to_coordinator);
     make_link(world);
+    world_is_in_agent = true;
     agent_connected(world->agent, world->now_ms);
+    world_is_in_agent = false;
     world_run(world);
 }
 
@@ -655,7 +675,9 @@ void process_say(struct world *world, struct world_process *process, enum tp__re
     assert_true(tp__record_append(
         &bytes, &(struct tp__record){
                     .type = (uint8_t)type, .task = task, .dispatch = dispatch, .body = body, .size = (uint32_t)size}));
+    world_is_in_agent = true;
     agent_worker_received(world->agent, process->id, bytes.bytes, bytes.size, world->now_ms);
+    world_is_in_agent = false;
     tp__buffer_free(&bytes);
     world_run(world);
 }
@@ -676,6 +698,8 @@ size_t process_told(const struct world_process *process, enum tp__record_type ty
 void process_end(struct world *world, struct world_process *process, const struct agent_crash *crash)
 {
     process->ended = true;
+    world_is_in_agent = true;
     agent_worker_ended(world->agent, process->id, crash, world->now_ms);
+    world_is_in_agent = false;
     world_run(world);
 }

@@ -114,6 +114,9 @@ void world_send(struct world *world, Taskpool__Frame *frame);
 void world_authorize(struct world *world, struct world_driver **drivers, size_t count);
 struct agent_counts world_counts(const struct world *world);
 
+/** True while the agent runs, not the fakes: a test that fails allocations fails those of the agent. */
+extern bool world_is_in_agent;
+
 /* ---- drivers ---- */
 
 struct world_driver *driver_new(struct world *world); /* authorized */
