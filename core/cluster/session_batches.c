@@ -211,7 +211,8 @@ static void send_leaves(struct tp__session *session, const struct batch *batch, 
     const struct tp__hash root = tp__batch_root(hashes, making->count);
     uint8_t signature[TP__SIGNATURE_BYTES];
     tp__batch_sign(session->keys.signing_secret, &session->id, batch->entry.key, making->count, &root, signature);
-    Taskpool__Tasks tasks = TASKPOOL__TASKS__INIT;
+    Taskpool__Tasks tasks;
+    taskpool__tasks__init(&tasks);
     tasks.session = tp__field_of_id(&session->id);
     tasks.batch = batch->entry.key;
     tasks.count = tasks.run = making->count;
@@ -220,7 +221,8 @@ static void send_leaves(struct tp__session *session, const struct batch *batch, 
     tasks.depth = depth;
     if (batch->node)
         tasks.incarnation = tp__field_of_id(&batch->node->incarnation);
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_TASKS;
     frame.tasks = &tasks;
     tp__session_send(session, TP__LANE_BULK, &frame);
@@ -230,13 +232,15 @@ static void send_payload(struct tp__session *session, const struct task *task)
 {
     for (uint32_t offset = 0; offset < task->length; offset += PAYLOAD_PART_BYTES) {
         const uint32_t left = task->length - offset;
-        Taskpool__Payload payload = TASKPOOL__PAYLOAD__INIT;
+        Taskpool__Payload payload;
+        taskpool__payload__init(&payload);
         payload.session = tp__field_of_id(&session->id);
         payload.sequence = task->sequence;
         payload.dispatch = task->dispatch;
         payload.offset = offset;
         payload.part = tp__field(task->payload + offset, left < PAYLOAD_PART_BYTES ? left : PAYLOAD_PART_BYTES);
-        Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+        Taskpool__Frame frame;
+        taskpool__frame__init(&frame);
         frame.body_case = TASKPOOL__FRAME__BODY_PAYLOAD;
         frame.payload = &payload;
         tp__session_send(session, TP__LANE_BULK, &frame);

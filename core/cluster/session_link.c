@@ -40,10 +40,12 @@ void tp__session_copy_text(char *to, size_t size, const char *from)
 
 static void send_offer(struct tp__session *session)
 {
-    Taskpool__Offer offer = TASKPOOL__OFFER__INIT;
+    Taskpool__Offer offer;
+    taskpool__offer__init(&offer);
     offer.session = tp__field_of_id(&session->id);
     offer.signed_offer = tp__field(session->keys.offer, session->keys.offer_size);
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_OFFER;
     frame.offer = &offer;
     tp__session_send(session, TP__LANE_CONTROL, &frame);
@@ -141,14 +143,16 @@ static void say_hello(struct tp__session *session)
     char machine[sizeof session->options.machine];
     memcpy(machine, session->options.machine, sizeof machine);
     char version[] = TP_VERSION;
-    Taskpool__Hello hello = TASKPOOL__HELLO__INIT;
+    Taskpool__Hello hello;
+    taskpool__hello__init(&hello);
     hello.protocol = TP__PROTOCOL_VERSION;
     hello.role = TASKPOOL__ROLE__ROLE_DRIVER;
     hello.life = tp__field_of_id(&session->id);
     hello.name = session->options.program_name;
     hello.version = version;
     hello.machine = machine;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_HELLO;
     frame.hello = &hello;
     tp__session_send(session, TP__LANE_CONTROL, &frame);
@@ -215,9 +219,11 @@ void tp__session_wire_close(struct tp__session *session, const char *reason)
     if (session->wire.link && !session->wire.broken) {
         char text[128];
         tp__session_copy_text(text, sizeof text, reason);
-        Taskpool__Bye bye = TASKPOOL__BYE__INIT;
+        Taskpool__Bye bye;
+        taskpool__bye__init(&bye);
         bye.reason = text;
-        Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+        Taskpool__Frame frame;
+        taskpool__frame__init(&frame);
         frame.body_case = TASKPOOL__FRAME__BODY_BYE;
         frame.bye = &bye;
         tp__session_send(session, TP__LANE_CONTROL, &frame);

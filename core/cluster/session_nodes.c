@@ -197,9 +197,11 @@ tp_status tp__session_explain_no_node(const struct tp__session *session, char *t
 
 static void send_use(struct tp__session *session, const struct node *node)
 {
-    Taskpool__Use use = TASKPOOL__USE__INIT;
+    Taskpool__Use use;
+    taskpool__use__init(&use);
     use.incarnation = tp__field_of_id(&node->incarnation);
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_USE;
     frame.use = &use;
     tp__session_send(session, TP__LANE_CONTROL, &frame);
@@ -207,10 +209,12 @@ static void send_use(struct tp__session *session, const struct node *node)
 
 static void send_forget(struct tp__session *session, const struct tp__id *incarnation)
 {
-    Taskpool__Forget forget = TASKPOOL__FORGET__INIT;
+    Taskpool__Forget forget;
+    taskpool__forget__init(&forget);
     forget.session = tp__field_of_id(&session->id);
     forget.incarnation = tp__field_of_id(incarnation);
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_FORGET;
     frame.forget = &forget;
     if (tp__session_is_linked(session)) /* else it will be said when the node names the incarnation again */
@@ -465,13 +469,15 @@ void tp__session_stream(struct tp__session *session, const Taskpool__StreamFrame
 
 static void send_sealed(struct tp__session *session, const struct node *node, const struct tp__sealed *sealed)
 {
-    Taskpool__StreamFrame stream = TASKPOOL__STREAM_FRAME__INIT;
+    Taskpool__StreamFrame stream;
+    taskpool__stream_frame__init(&stream);
     stream.session = tp__field_of_id(&session->id);
     stream.incarnation = tp__field_of_id(&node->incarnation);
     stream.position = sealed->position;
     stream.acknowledgement = sealed->acknowledgement;
     stream.sealed = tp__field(sealed->bytes, sealed->size);
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_STREAM;
     frame.stream = &stream;
     tp__session_send(session, TP__LANE_BULK, &frame);

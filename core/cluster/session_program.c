@@ -27,12 +27,14 @@ void tp__session_need(struct tp__session *session, const Taskpool__Need *need)
 
 static void send_chunk(struct tp__session *session, bool list, uint32_t index, const void *bytes, size_t size)
 {
-    Taskpool__Chunk chunk = TASKPOOL__CHUNK__INIT;
+    Taskpool__Chunk chunk;
+    taskpool__chunk__init(&chunk);
     chunk.root = tp__field(&session->options.program, sizeof session->options.program);
     chunk.list = list;
     chunk.index = index;
     chunk.data = tp__field(bytes, size);
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_CHUNK;
     frame.chunk = &chunk;
     tp__session_send(session, TP__LANE_PROGRAM, &frame);

@@ -144,7 +144,8 @@ void tp__session_query(struct tp__session *session, const Taskpool__Query *query
         return;
     }
     struct answer *found = calloc(1, sizeof *found);
-    Taskpool__Answer answer = TASKPOOL__ANSWER__INIT;
+    Taskpool__Answer answer;
+    taskpool__answer__init(&answer);
     char text[160] = "";
     answer.id = query->id;
     answer.text = text;
@@ -170,7 +171,8 @@ void tp__session_query(struct tp__session *session, const Taskpool__Query *query
         answer.tasks = found->pointers;
         answer.n_tasks = found->count;
     }
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_ANSWER;
     frame.answer = &answer;
     tp__session_send(session, TP__LANE_CONTROL, &frame);

@@ -216,13 +216,15 @@ static void pump_node(struct stage_node *node)
     while (tp__stream_next(node->stream, &sealed)) {
         if (node->cut)
             continue;
-        Taskpool__StreamFrame stream = TASKPOOL__STREAM_FRAME__INIT;
+        Taskpool__StreamFrame stream;
+        taskpool__stream_frame__init(&stream);
         stream.session = tp__field_of_id(&node->stage->session_id);
         stream.incarnation = tp__field_of_id(&node->incarnation);
         stream.position = sealed.position;
         stream.acknowledgement = sealed.acknowledgement;
         stream.sealed = tp__field(sealed.bytes, sealed.size);
-        Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+        Taskpool__Frame frame;
+        taskpool__frame__init(&frame);
         frame.body_case = TASKPOOL__FRAME__BODY_STREAM;
         frame.stream = &stream;
         stage_send(node->stage, &frame);
@@ -253,12 +255,14 @@ static void take_stream(struct stage *stage, const Taskpool__StreamFrame *frame)
 
 static void welcome(struct stage *stage)
 {
-    Taskpool__Welcome message = TASKPOOL__WELCOME__INIT;
+    Taskpool__Welcome message;
+    taskpool__welcome__init(&message);
     static char name[] = "head";
     message.name = name;
     message.life = tp__field_of_id(&stage->session_id);
     message.queue_limit_bytes = stage_queue_bytes;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_WELCOME;
     frame.welcome = &message;
     stage_send(stage, &frame);
@@ -510,14 +514,16 @@ void stage_accept_anew(struct stage_node *node)
 
 void stage_accept(struct stage_node *node)
 {
-    Taskpool__Accept accept = TASKPOOL__ACCEPT__INIT;
+    Taskpool__Accept accept;
+    taskpool__accept__init(&accept);
     accept.session = tp__field_of_id(&node->stage->session_id);
     accept.signed_accept = tp__field(node->accept, node->accept_size);
     accept.incarnation = tp__field_of_id(&node->incarnation);
     accept.node_life = tp__field_of_id(&node->life);
     accept.node_name = node->name;
     accept.workers = node->workers;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_ACCEPT;
     frame.accept = &accept;
     stage_send(node->stage, &frame);
@@ -528,13 +534,15 @@ void stage_refuse(struct stage_node *node, tp_status status, const char *reason)
 {
     char text[128];
     copy(text, sizeof text, reason);
-    Taskpool__Accept accept = TASKPOOL__ACCEPT__INIT;
+    Taskpool__Accept accept;
+    taskpool__accept__init(&accept);
     accept.session = tp__field_of_id(&node->stage->session_id);
     accept.node_life = tp__field_of_id(&node->life);
     accept.node_name = node->name;
     accept.status = status;
     accept.reason = text;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_ACCEPT;
     frame.accept = &accept;
     stage_send(node->stage, &frame);
@@ -550,16 +558,19 @@ void stage_send(struct stage *stage, Taskpool__Frame *frame)
 
 void stage_place(struct stage *stage, const struct stage_leaf *leaf, const struct stage_node *node)
 {
-    Taskpool__Run run = TASKPOOL__RUN__INIT;
+    Taskpool__Run run;
+    taskpool__run__init(&run);
     run.batch = leaf->batch;
     run.first = leaf->index;
     run.run = 1;
     run.incarnation = tp__field_of_id(&node->incarnation);
     Taskpool__Run *runs[] = {&run};
-    Taskpool__Placed placed = TASKPOOL__PLACED__INIT;
+    Taskpool__Placed placed;
+    taskpool__placed__init(&placed);
     placed.n_runs = 1;
     placed.runs = runs;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_PLACED;
     frame.placed = &placed;
     stage_send(stage, &frame);
@@ -570,11 +581,13 @@ void stage_condition(struct stage_node *node, Taskpool__NodeCondition condition,
 {
     char text[128];
     copy(text, sizeof text, reason);
-    Taskpool__NodeState state = TASKPOOL__NODE_STATE__INIT;
+    Taskpool__NodeState state;
+    taskpool__node_state__init(&state);
     state.incarnation = tp__field_of_id(&node->incarnation);
     state.condition = condition;
     state.reason = text;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_NODE_STATE;
     frame.node_state = &state;
     stage_send(node->stage, &frame);
