@@ -136,7 +136,7 @@ static void offer_to_oom_killer(struct process *process)
     (void)snprintf(text, sizeof text,
                    "cannot write %s (%s): when memory runs out the kernel may end another process than a worker", path,
                    strerrordesc_np(error));
-    process->all->callbacks.warn(process->all->callbacks.context, "oom_score", text);
+    process->all->callbacks.warn(process->all->callbacks.context, "oom-score", text);
 }
 
 static bool execute(struct process *process, const struct agent_worker_options *options, int memory,

@@ -179,10 +179,7 @@ static void log_event(void *context, enum agent_level level, const char *event, 
     for (char *at = word; *at; at++)
         if (*at == ' ')
             *at = '-';
-    if (level == AGENT_WARNING)
-        tp__log_limited(levels[level], word, text, now_ms());
-    else
-        tp__log(levels[level], word, text);
+    tp__log(levels[level], word, text); /* the agent itself limits what peers can cause as often as they like */
 }
 
 /* ---- what processes tell ---- */
