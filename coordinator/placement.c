@@ -129,11 +129,16 @@ static uint32_t share_of(const struct coordinator *coordinator, const struct ses
     return share < 1 ? 1 : share > TP__BATCH_LIMIT ? TP__BATCH_LIMIT : (uint32_t)share;
 }
 
-/* Sends a run of `use`'s session to its node, at most `limit` tasks. Returns how many. */
+/* Sends a run of `use`'s session to its node, at most `limit` tasks. Returns how many; none if the node cannot take any
+ * more, as its link has filled up or ended since it was looked at last: then it is out of the set. */
 static uint32_t place(struct coordinator *coordinator, struct use *use, uint32_t limit)
 {
     struct session *session = use->session;
     struct node *node = use->node;
+    if (!can_take(node)) {
+        set_remove(&coordinator->with_credit, node->slot);
+        return 0;
+    }
     const bool is_pinned = use->pinned.tasks > 0;
     struct queue *queue = is_pinned ? &use->pinned : &session->queue;
     const uint32_t share = is_pinned ? TP__BATCH_LIMIT : share_of(coordinator, session);

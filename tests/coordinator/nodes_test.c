@@ -75,8 +75,8 @@ static void an_accept_reaches_the_driver_with_the_nodes_name_and_life(void **sta
 static void a_welcome_says_how_many_nodes_there_are_and_the_queues_limit(void **state)
 {
     (void)state;
-    struct world *world = world_open(&(struct coordinator_options){
-        .name = "head", .queue_limit_bytes = 12345, .life = world_id(99)});
+    struct world *world =
+        world_open(&(struct coordinator_options){.name = "head", .queue_limit_bytes = 12345, .life = world_id(99)});
     for (size_t i = 0; i < 3; i++)
         world_node(world, i, 11 + i, 4);
     struct end *driver = connect_driver(world, 0, 1);
@@ -172,8 +172,8 @@ static void a_node_whose_link_broke_has_three_seconds_to_come_back(void **state)
         struct end *again = connect_node(world, 0, 11);
         if (late)
             assert_int_equal(end_refusal(again), TP_E_NODE_LOST);
-        assert_int_equal(take_condition(driver, &incarnation), late ? TASKPOOL__NODE_CONDITION__NODE_LOST
-                                                                    : TASKPOOL__NODE_CONDITION__NODE_RELINKED);
+        assert_int_equal(take_condition(driver, &incarnation),
+                         late ? TASKPOOL__NODE_CONDITION__NODE_LOST : TASKPOOL__NODE_CONDITION__NODE_RELINKED);
         world_close(world);
     }
 }
