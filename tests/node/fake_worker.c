@@ -216,6 +216,9 @@ static void be_echo(void)
 
 static void be_deaf(void)
 {
+    char directory[4096];
+    printf("pid=%d\ncwd=%s\n", getpid(), getcwd(directory, sizeof directory));
+    fflush(stdout);
     send_text("r");
     pause();
 }
