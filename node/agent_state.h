@@ -243,10 +243,13 @@ struct agent {
     uint64_t late; /**< records of tasks that were cancelled meanwhile */
 };
 
-void agent_log(struct agent *agent, enum agent_level level, const char *event, const char *format, ...)
+/** `format` is "key=value key=value", of values that need no quotes; `reason`, text from anywhere, comes behind it.
+ *  NULL: none. */
+void agent_log(struct agent *agent, enum agent_level level, const char *event, const char *reason, const char *format,
+               ...) __attribute__((format(printf, 5, 6), cold));
+/** Counts what had no effect. */
+void agent_refuse(struct agent *agent, enum refused_kind kind, const char *reason, const char *format, ...)
     __attribute__((format(printf, 4, 5), cold));
-void agent_refuse(struct agent *agent, enum refused_kind kind, const char *format, ...)
-    __attribute__((format(printf, 3, 4), cold));
 
 /* ---- uplink.c ---- */
 
@@ -345,7 +348,8 @@ void worker_kill(struct agent *agent, struct worker *worker, const char *verdict
 void worker_forget(struct agent *agent, struct worker *worker);
 /** Kills all processes of a session and cuts them off. */
 void workers_abandon(struct agent *agent, struct session *session);
-/** A record without a body for a process. */
+/** A record for a process, and one without a body. */
+void worker_append(struct agent *agent, struct worker *worker, const struct tp__record *record);
 void worker_tell(struct agent *agent, struct worker *worker, enum tp__record_type type, uint64_t task,
                  uint32_t dispatch);
 /** Asks for `count` tasks that have not started; UINT32_MAX: all. */

@@ -12,11 +12,10 @@ bool session_may_start(const struct agent *agent, const struct session *session)
            agent->now_ms - session->talk.fresh_ms <= FRESH_MS && stream_unacknowledged(session) <= STREAM_LIMIT_BYTES;
 }
 
-/* A leaf numbers the workers of the session, a process its own: one that it does not have means any. */
+/* A process of its own may have fewer workers than the node: then any will do. */
 static uint32_t own_worker(const struct worker *worker, const struct tp__leaf *leaf)
 {
-    const uint32_t first = worker->session->talk.first_worker;
-    return leaf->worker > first && leaf->worker - first <= worker->threads ? leaf->worker - first : 0;
+    return leaf->worker <= worker->threads ? leaf->worker : 0;
 }
 
 static uint8_t *put_head(uint8_t *to, const struct worker *worker, const struct tp__leaf *leaf)

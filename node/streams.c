@@ -89,11 +89,14 @@ void stream_pump(struct agent *agent, struct session *session)
 
 /* ---- from the driver ---- */
 
-static bool open_talk(struct session *session, const struct tp__record *record)
+/* The common process runs already: it learns the numbers of its workers before its first task. */
+static bool open_talk(struct agent *agent, struct session *session, const struct tp__record *record)
 {
     struct tp__reader reader = tp__reader_of(record->body, record->size);
     session->talk.first_worker = tp__get_u32(&reader);
     session->talk.opened = reader.ok && tp__reader_left(&reader) == 0;
+    if (session->talk.opened && session->common)
+        worker_append(agent, session->common, record);
     return session->talk.opened;
 }
 
@@ -154,7 +157,7 @@ static void pass_on(struct agent *agent, struct task *task, const struct tp__rec
 static bool obey(struct agent *agent, struct session *session, const struct tp__record *record)
 {
     if (!session->talk.opened)
-        return record->type == TP__RECORD_OPEN && open_talk(session, record);
+        return record->type == TP__RECORD_OPEN && open_talk(agent, session, record);
     struct task *task = task_find_current(session, record->task, record->dispatch);
     switch (record->type) {
     case TP__RECORD_GRANT:
@@ -187,7 +190,7 @@ void stream_received(struct agent *agent, const Taskpool__StreamFrame *frame)
     if (!session || session->state != SESSION_ACCEPTED ||
         !tp__id_read(&incarnation, frame->incarnation.data, frame->incarnation.len) ||
         !tp__id_equal(&incarnation, &session->incarnation)) {
-        agent_refuse(agent, REFUSED_SESSION, "frame=stream reason=\"no such incarnation\"");
+        agent_refuse(agent, REFUSED_SESSION, "no such incarnation", "frame=stream");
         return;
     }
     struct tp__reader records;
@@ -196,12 +199,12 @@ void stream_received(struct agent *agent, const Taskpool__StreamFrame *frame)
     case TP__STREAM_NOTHING:
         return;
     case TP__STREAM_GAP:
-        agent_log(agent, AGENT_DEBUG, "stream gap", "session=%s position=%llu", session_name(session, name),
+        agent_log(agent, AGENT_DEBUG, "stream-gap", NULL, "session=%s position=%llu", session_name(session, name),
                   (unsigned long long)frame->position);
         return;
     case TP__STREAM_FORGED:
-        agent_refuse(agent, REFUSED_STREAM, "session=%s position=%llu reason=\"it does not open\"",
-                     session_name(session, name), (unsigned long long)frame->position);
+        agent_refuse(agent, REFUSED_STREAM, "it does not open", "session=%s position=%llu", session_name(session, name),
+                     (unsigned long long)frame->position);
         return;
     case TP__STREAM_FRESH:
         break;
@@ -214,7 +217,7 @@ void stream_received(struct agent *agent, const Taskpool__StreamFrame *frame)
             break;
     if (next == TP__RECORD_INCOMPLETE && tp__reader_left(&records) == 0)
         return;
-    agent_refuse(agent, REFUSED_STREAM, "session=%s type=%u reason=\"the driver says what it may not\"",
+    agent_refuse(agent, REFUSED_STREAM, "the driver says what it may not", "session=%s type=%u",
                  session_name(session, name), record.type);
     session_fail(session, TP_E_DECODE, "the driver's stream cannot be understood");
 }

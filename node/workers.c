@@ -133,7 +133,7 @@ void workers_abandon(struct agent *agent, struct session *session)
 
 /* ---- to a process ---- */
 
-static void send_record(struct agent *agent, struct worker *worker, const struct tp__record *record)
+void worker_append(struct agent *agent, struct worker *worker, const struct tp__record *record)
 {
     if (!tp__record_append(&worker->out, record))
         worker_kill(agent, worker, "could not be told something for want of memory");
@@ -142,7 +142,7 @@ static void send_record(struct agent *agent, struct worker *worker, const struct
 void worker_tell(struct agent *agent, struct worker *worker, enum tp__record_type type, uint64_t task,
                  uint32_t dispatch)
 {
-    send_record(agent, worker, &(struct tp__record){.type = (uint8_t)type, .task = task, .dispatch = dispatch});
+    worker_append(agent, worker, &(struct tp__record){.type = (uint8_t)type, .task = task, .dispatch = dispatch});
 }
 
 void worker_ask_back(struct agent *agent, struct worker *worker, uint32_t count)
@@ -153,7 +153,7 @@ void worker_ask_back(struct agent *agent, struct worker *worker, uint32_t count)
         const uint32_t some = count < GIVE_BACK_AT_ONCE ? count : GIVE_BACK_AT_ONCE;
         uint8_t body[sizeof some];
         tp__put_u32(body, some);
-        send_record(agent, worker,
+        worker_append(agent, worker,
                     &(struct tp__record){.type = TP__RECORD_GIVE_BACK, .body = body, .size = sizeof body});
         count -= some;
     }
@@ -331,7 +331,7 @@ static void read_records(struct agent *agent, struct worker *worker, struct tp__
     if (!wrong && next == TP__RECORD_MALFORMED)
         wrong = "sent a malformed record";
     if (wrong) {
-        agent_refuse(agent, REFUSED_RECORD, "process=%u reason=\"it %s\"", worker->id, wrong);
+        agent_refuse(agent, REFUSED_RECORD, wrong, "process=%u", worker->id);
         worker_kill(agent, worker, wrong);
     }
 }
@@ -380,7 +380,7 @@ static void pause_if_behind(struct agent *agent, struct worker *worker)
 {
     const size_t behind = stream_unacknowledged(worker->session);
     if (behind > STREAM_KILL_BYTES) {
-        agent_refuse(agent, REFUSED_RECORD, "process=%u reason=\"it floods its driver\"", worker->id);
+        agent_refuse(agent, REFUSED_RECORD, "floods its driver", "process=%u", worker->id);
         worker_kill(agent, worker, "sent more than its driver can take");
         return;
     }

@@ -376,8 +376,7 @@ static void report_state(struct tp__driver *driver)
 {
     struct tp__problem problem = {.status = TP_OK};
     const enum tp__session_state state = tp__session_state(driver->session, &problem);
-    const struct tp__session_counts counts = tp__session_count(driver->session);
-    const bool is_answered = state == TP__SESSION_OPEN && counts.answered_nodes >= counts.expected_nodes;
+    const bool is_answered = state == TP__SESSION_OPEN && tp__session_is_answered(driver->session);
     if (state == driver->state && is_answered == driver->is_answered)
         return;
     pthread_mutex_lock(&driver->open_lock);

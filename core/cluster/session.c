@@ -268,6 +268,11 @@ void tp__session_cancel(struct tp__session *session, uint64_t sequence)
 
 /* ---- for people and tests ---- */
 
+bool tp__session_is_answered(const struct tp__session *session)
+{
+    return session->wire.welcomed && session->wire.answers >= session->wire.expected_answers;
+}
+
 struct tp__session_counts tp__session_count(const struct tp__session *session)
 {
     struct tp__session_counts counts = {

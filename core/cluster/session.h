@@ -116,10 +116,12 @@ void tp__session_close(struct tp__session *session, int64_t now_ms);
 enum tp__session_state { TP__SESSION_CONNECTING, TP__SESSION_OPEN, TP__SESSION_FAILED };
 enum tp__session_state tp__session_state(const struct tp__session *session, struct tp__problem *problem);
 
+/** Has the coordinator welcomed the session, and every node that was there then has accepted or refused it? */
+bool tp__session_is_answered(const struct tp__session *session);
+
 struct tp__session_counts {
     uint64_t unresolved, waiting, queued, placed, memory_bytes;
     size_t nodes, workers;
-    size_t expected_nodes, answered_nodes; /**< Welcome.nodes, and those that have accepted or refused */
     uint64_t dispatches, lost, refused;
 };
 struct tp__session_counts tp__session_count(const struct tp__session *session);

@@ -54,6 +54,8 @@ static void send_offer(struct tp__session *session)
 static void welcomed(struct tp__session *session, const Taskpool__Welcome *welcome)
 {
     session->wire.welcomed = true;
+    session->wire.expected_answers = welcome->nodes;
+    session->wire.answers = 0;
     session->wire.queue_limit_bytes =
         welcome->queue_limit_bytes ? welcome->queue_limit_bytes : TP__DEFAULT_QUEUE_LIMIT_BYTES;
     tp__session_copy_text(session->wire.coordinator, sizeof session->wire.coordinator, welcome->name);

@@ -307,6 +307,7 @@ void tp__session_accepted(struct tp__session *session, const Taskpool__Accept *a
         session->tasks.refused++;
         return;
     }
+    session->wire.answers++;
     if (accept->signed_accept.len == 0) {
         const bool known = accept->status != TP_OK && accept->status <= TP_E_OVERFLOW;
         refused(session, &life, accept->node_name, known ? (tp_status)accept->status : TP_E_SESSION_LOST,

@@ -214,6 +214,8 @@ struct tp__session {
         int64_t connected_ms;
         int64_t reconnect_ms; /* when the socket is asked for; INT64_MAX: it is there */
         uint64_t queue_limit_bytes;
+        uint32_t expected_answers; /* to the offer: one a node that was there at the welcome */
+        uint32_t answers;          /* since then */
         char coordinator[TP__NAME_LIMIT + 1];
         char trouble[128]; /* why the last one broke */
     } wire;

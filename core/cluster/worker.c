@@ -55,6 +55,9 @@ static void take_record(const struct tp__record *record)
 {
     struct tp__reader reader = tp__reader_of(record->body, record->size);
     switch (record->type) {
+    case TP__RECORD_OPEN:
+        tp__executor_set_first_worker(tp__worker_process.executor, tp__get_u32(&reader));
+        break;
     case TP__RECORD_TASK:
         tp__worker_task(record);
         break;

@@ -3,7 +3,7 @@
  * A leaf: one dispatch of one task, in the fixed layout in which it is signed and travels.
  *
  *     u64 sequence, u64 parent (0: none), u32 dispatch, u32 task (index in the program's table), u32 flags, u32 cell,
- *     u32 worker (+ 1; 0: any), u32 stack_kib (0: default), u32 depth, u32 length of the payload;
+ *     u32 worker (of the node, + 1; 0: any), u32 stack_kib (0: default), u32 depth, u32 length of the payload;
  *     LARGE: 32 bytes, the hash of the payload, which travels apart; else the payload
  */
 #ifndef TP_PROTO_LEAF_H

@@ -38,7 +38,9 @@ enum tp__record_type {
     TP__RECORD_CRASHED = 17, /**< its process died: u8 tp__crash_role, u8 1 if it was alone there; then as FAILURE */
     TP__RECORD_HELD = 18,    /**< u64 nonce; then for each task that is here: u64 sequence, u32 dispatch, u8 tp__held */
     /* driver -> agent */
-    TP__RECORD_OPEN = 32, /**< the first in its direction: u32 number of the node's first worker in the session */
+    TP__RECORD_OPEN =
+        32, /**< the first in its direction: u32 number of the node's first worker in the session; the agent
+                               passes it on to processes that run already */
     TP__RECORD_GRANT = 33,
     TP__RECORD_REFUSE = 34,    /**< the claim: the agent forgets the task */
     TP__RECORD_RECONCILE = 35, /**< u64 nonce: answer with HELD */
