@@ -9,39 +9,64 @@ enum { DEFAULT_ORPHAN_MS = 600000 };
 
 /* ---- for people ---- */
 
-static void log_text(const struct agent *agent, enum agent_level level, const char *event, const char *text)
+enum { TEXT_BYTES = 1024, REASON_BYTES = 512 };
+
+/* Appends ` reason="..."`: as proto/daemon/pairs.h reads it. */
+static void add_reason(char text[TEXT_BYTES], const char *reason)
 {
+    size_t length = strlen(text);
+    size_t left = TEXT_BYTES - length - sizeof " reason=\"\"";
+    if (left > REASON_BYTES)
+        left = REASON_BYTES;
+    char *to = stpcpy(text + length, " reason=\"");
+    for (; *reason && left >= 2; reason++, left--) {
+        if (*reason == '"' || *reason == '\\') {
+            *to++ = '\\';
+            left--;
+        }
+        *to++ = (unsigned char)*reason < ' ' || *reason == 0x7f ? ' ' : *reason;
+    }
+    strcpy(to, "\"");
+}
+
+__attribute__((format(printf, 6, 0))) static void log_line(const struct agent *agent, enum agent_level level,
+                                                           const char *event, const char *reason, uint64_t count,
+                                                           const char *format, va_list arguments)
+{
+    char text[TEXT_BYTES];
+    int start = 0;
+    if (count > 0)
+        start = snprintf(text, sizeof text, "count=%llu ", (unsigned long long)count);
+    (void)vsnprintf(text + start, REASON_BYTES - (size_t)start, format, arguments);
+    if (reason)
+        add_reason(text, reason);
     if (agent->actions.log)
         agent->actions.log(agent->actions.context, level, event, text);
 }
 
-void agent_log(struct agent *agent, enum agent_level level, const char *event, const char *format, ...)
+void agent_log(struct agent *agent, enum agent_level level, const char *event, const char *reason, const char *format,
+               ...)
 {
-    char text[1024];
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
+    log_line(agent, level, event, reason, 0, format, arguments);
     va_end(arguments);
-    log_text(agent, level, event, text);
 }
 
-void agent_refuse(struct agent *agent, enum refused_kind kind, const char *format, ...)
+void agent_refuse(struct agent *agent, enum refused_kind kind, const char *reason, const char *format, ...)
 {
     static const char *const names[REFUSED_KINDS] = {
-        [REFUSED_FRAME] = "frame refused",   [REFUSED_OFFER] = "offer refused",   [REFUSED_SESSION] = "frame ignored",
-        [REFUSED_RUN] = "tasks refused",     [REFUSED_LEAF] = "task refused",     [REFUSED_PAYLOAD] = "payload refused",
-        [REFUSED_STREAM] = "stream refused", [REFUSED_CHUNK] = "program refused", [REFUSED_RECORD] = "process refused",
+        [REFUSED_FRAME] = "frame-refused",   [REFUSED_OFFER] = "offer-refused",   [REFUSED_SESSION] = "frame-ignored",
+        [REFUSED_RUN] = "tasks-refused",     [REFUSED_LEAF] = "task-refused",     [REFUSED_PAYLOAD] = "payload-refused",
+        [REFUSED_STREAM] = "stream-refused", [REFUSED_CHUNK] = "program-refused", [REFUSED_RECORD] = "process-refused",
     };
     const uint64_t count = ++agent->refused[kind];
     if ((count & (count - 1)) != 0)
         return;
-    char text[1024];
-    const int start = snprintf(text, sizeof text, "count=%llu ", (unsigned long long)count);
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(text + start, sizeof text - (size_t)start, format, arguments);
+    log_line(agent, AGENT_WARNING, names[kind], reason, count, format, arguments);
     va_end(arguments);
-    log_text(agent, AGENT_WARNING, names[kind], text);
 }
 
 /* ---- what follows every event ---- */

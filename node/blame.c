@@ -132,9 +132,9 @@ void blame(struct agent *agent, struct worker *worker, const struct agent_crash 
     char name[33];
     struct session *session = worker->session;
     if (worker->tasks > 0 || worker->state != WORKER_STOPPING)
-        agent_log(agent, worker->tasks > 0 ? AGENT_WARNING : AGENT_INFO, "process ended",
-                  "session=%s process=%u tasks=%zu reason=\"it %.255s\"", session_name(session, name), worker->id,
-                  worker->tasks, worker->verdict ? worker->verdict : crash->text);
+        agent_log(agent, worker->tasks > 0 ? AGENT_WARNING : AGENT_INFO, "process-ended",
+                  worker->verdict ? worker->verdict : crash->text, "session=%s process=%u tasks=%zu",
+                  session_name(session, name), worker->id, worker->tasks);
     worker->state = WORKER_KILLED; /* nobody can end it any more */
     if (!worker->was_ready && session->state == SESSION_STARTING)
         refuse_program(agent, worker, crash);

@@ -118,7 +118,7 @@ void program_want(struct agent *agent, struct session *session)
 
 static void wrong(struct agent *agent, struct fetch *fetch, const char *what)
 {
-    agent_refuse(agent, REFUSED_CHUNK, "reason=\"%s\"", what);
+    agent_refuse(agent, REFUSED_CHUNK, what, "wrong=%u", fetch->wrong + 1);
     if (++fetch->wrong < WRONG_LIMIT) {
         ask_again(agent, fetch);
         return;
@@ -131,7 +131,7 @@ static void wrong(struct agent *agent, struct fetch *fetch, const char *what)
 static void take_list(struct agent *agent, struct fetch *fetch, const Taskpool__Chunk *chunk)
 {
     if (fetch->hashes) { /* asked twice, answered twice */
-        agent_refuse(agent, REFUSED_CHUNK, "reason=\"a list that is here already\"");
+        agent_refuse(agent, REFUSED_CHUNK, "a list that is here already", "chunks=%u", fetch->count);
         return;
     }
     const size_t size = fetch->count * sizeof *fetch->hashes;
@@ -169,7 +169,7 @@ static void take_chunk(struct agent *agent, struct fetch *fetch, const Taskpool_
     while (place < fetch->under_way_count && fetch->under_way[place] != chunk->index)
         place++;
     if (place == fetch->under_way_count) {
-        agent_refuse(agent, REFUSED_CHUNK, "reason=\"chunk %u was not asked for\"", chunk->index);
+        agent_refuse(agent, REFUSED_CHUNK, "it was not asked for", "chunk=%u", chunk->index);
         return;
     }
     const size_t size = chunk->data.len;
@@ -198,7 +198,7 @@ void program_chunk(struct agent *agent, const Taskpool__Chunk *chunk)
 {
     struct fetch *fetch = find(agent, chunk->root.data, chunk->root.len);
     if (!fetch || (!chunk->list && !fetch->hashes))
-        agent_refuse(agent, REFUSED_CHUNK, "reason=\"of a program that was not asked for\"");
+        agent_refuse(agent, REFUSED_CHUNK, "of a program that was not asked for", "chunk=%u", chunk->index);
     else if (chunk->list)
         take_list(agent, fetch, chunk);
     else

@@ -47,8 +47,8 @@ static const char *verify(struct session *session, const Taskpool__Tasks *tasks,
 static void refuse_run(struct agent *agent, struct session *session, const Taskpool__Tasks *tasks, const char *what)
 {
     char name[33];
-    agent_refuse(agent, REFUSED_RUN, "session=%s batch=%llu reason=\"%s\"", session_name(session, name),
-                 (unsigned long long)tasks->batch, what);
+    agent_refuse(agent, REFUSED_RUN, what, "session=%s batch=%llu", session_name(session, name),
+                 (unsigned long long)tasks->batch);
     struct tp__reader reader = tp__reader_of(tasks->leaves.data, tasks->leaves.len);
     struct tp__leaf leaf;
     for (uint32_t i = 0; i < tasks->run && i < TP__BATCH_LIMIT && tp__leaf_read(&reader, &leaf); i++)
@@ -80,9 +80,9 @@ static bool is_new(struct agent *agent, struct session *session, const Taskpool_
         return_leaf(session, leaf, TP__RETURNED_RECALLED, "the node is out of memory");
         return false;
     }
-    agent_refuse(agent, REFUSED_LEAF, "batch=%llu task=%llu dispatch=%u reason=\"%s\"",
-                 (unsigned long long)tasks->batch, (unsigned long long)leaf->sequence, leaf->dispatch,
-                 answer == TP__WINDOW_STALE ? "the batch is too old" : "it was here before");
+    agent_refuse(agent, REFUSED_LEAF, answer == TP__WINDOW_STALE ? "the batch is too old" : "it was here before",
+                 "batch=%llu task=%llu dispatch=%u", (unsigned long long)tasks->batch,
+                 (unsigned long long)leaf->sequence, leaf->dispatch);
     if (!known)
         return_leaf(session, leaf, answer == TP__WINDOW_OTHER_ROOT ? TP__RETURNED_REFUSED : TP__RETURNED_STALE,
                     answer == TP__WINDOW_OTHER_ROOT ? "another batch has this number" : "it was signed too long ago");
@@ -124,7 +124,7 @@ void run_received(struct agent *agent, const Taskpool__Tasks *tasks)
     if (!session || session->state != SESSION_ACCEPTED ||
         (tasks->incarnation.len > 0 && (!tp__id_read(&incarnation, tasks->incarnation.data, tasks->incarnation.len) ||
                                         !tp__id_equal(&incarnation, &session->incarnation)))) {
-        agent_refuse(agent, REFUSED_SESSION, "frame=tasks reason=\"no such incarnation\"");
+        agent_refuse(agent, REFUSED_SESSION, "no such incarnation", "frame=tasks");
         return;
     }
     struct tp__hash root;
@@ -176,7 +176,7 @@ static void payload_complete(struct agent *agent, struct session *session, struc
     struct waiting *waiting = task->waiting;
     const struct tp__hash hash = tp__hash_of(waiting->payload, waiting->received);
     if (memcmp(&hash, &waiting->leaf.payload_hash, sizeof hash) != 0) {
-        agent_refuse(agent, REFUSED_PAYLOAD, "task=%llu reason=\"another hash\"", (unsigned long long)task->sequence);
+        agent_refuse(agent, REFUSED_PAYLOAD, "another hash", "task=%llu", (unsigned long long)task->sequence);
         give_up(agent, session, task, TP__RETURNED_REFUSED, "the payload is not what was signed");
         return;
     }
@@ -196,13 +196,12 @@ void payload_received(struct agent *agent, const Taskpool__Payload *payload)
     struct task *task = session ? task_find_current(session, payload->sequence, payload->dispatch) : NULL;
     struct waiting *waiting = task ? task->waiting : NULL;
     if (!waiting || waiting->state != WAITING_PAYLOAD) { /* also of a task that was cancelled or refused */
-        agent_refuse(agent, REFUSED_PAYLOAD, "task=%llu reason=\"nobody waits for it\"",
-                     (unsigned long long)payload->sequence);
+        agent_refuse(agent, REFUSED_PAYLOAD, "nobody waits for it", "task=%llu", (unsigned long long)payload->sequence);
         return;
     }
     const size_t size = payload->part.len;
     if (payload->offset != waiting->received || size == 0 || size > waiting->leaf.length - waiting->received) {
-        agent_refuse(agent, REFUSED_PAYLOAD, "task=%llu reason=\"a part that does not fit\"",
+        agent_refuse(agent, REFUSED_PAYLOAD, "a part that does not fit", "task=%llu",
                      (unsigned long long)payload->sequence);
         give_up(agent, session, task, TP__RETURNED_REFUSED, "the parts of the payload do not fit");
         return;

@@ -98,8 +98,8 @@ void session_refuse(struct agent *agent, struct session *session, tp_status stat
     drop_acceptance(agent, session);
     session->state = SESSION_REFUSED;
     (void)tp__problem_set(&session->refusal, status, "%s", reason);
-    agent_log(agent, AGENT_WARNING, "session refused", "session=%s program=\"%s\" reason=\"%s\"",
-              session_name(session, name), session->offer.content.program_name, session->refusal.text);
+    agent_log(agent, AGENT_WARNING, "session-refused", session->refusal.text, "session=%s",
+              session_name(session, name));
     answer_refused(agent, &session->offer.content.session, &session->refusal);
 }
 
@@ -117,8 +117,7 @@ void session_act_on_failure(struct agent *agent, struct session *session)
         session_refuse(agent, session, failed.status, failed.text);
         return;
     }
-    agent_log(agent, AGENT_WARNING, "session begins anew", "session=%s reason=\"%s\"", session_name(session, name),
-              failed.text);
+    agent_log(agent, AGENT_WARNING, "session-begins-anew", failed.text, "session=%s", session_name(session, name));
     drop_acceptance(agent, session);
     begin(agent, session);
 }
@@ -126,8 +125,8 @@ void session_act_on_failure(struct agent *agent, struct session *session)
 void session_end(struct agent *agent, struct session *session, const char *reason)
 {
     char name[33];
-    agent_log(agent, AGENT_INFO, "session ended", "session=%s tasks=%zu reason=\"%.200s\"", session_name(session, name),
-              session->tasks.count, reason);
+    agent_log(agent, AGENT_INFO, "session-ended", reason, "session=%s tasks=%zu", session_name(session, name),
+              session->tasks.count);
     session_free(agent, session);
 }
 
@@ -170,12 +169,13 @@ static bool accept_session(struct agent *agent, struct session *session)
 
 void session_ready(struct agent *agent, struct session *session)
 {
-    char name[33];
+    char name[33], driver[9];
+    tp__public_key_brief(&session->offer.content.driver, driver);
     if (!accept_session(agent, session))
         return;
     session->state = SESSION_ACCEPTED;
-    agent_log(agent, AGENT_INFO, "session accepted", "session=%s program=\"%s\" tasks=%u", session_name(session, name),
-              session->offer.content.program_name, session->names.count);
+    agent_log(agent, AGENT_INFO, "session-accepted", NULL, "session=%s driver=%s task_kinds=%u",
+              session_name(session, name), driver, session->names.count);
     session_announce(agent, session);
 }
 
@@ -245,13 +245,14 @@ static void answer_again(struct agent *agent, struct session *session)
 
 void session_offered(struct agent *agent, const Taskpool__Offer *offer)
 {
+    char name[33];
     struct tp__offer content;
     struct tp__problem problem;
     struct tp__id named;
     const bool names_one = tp__id_read(&named, offer->session.data, offer->session.len);
     if (!tp__offer_verify(&content, offer->signed_offer.data, offer->signed_offer.len) || !names_one ||
         !tp__id_equal(&content.session, &named)) {
-        agent_refuse(agent, REFUSED_OFFER, "reason=\"its signature is wrong\"");
+        agent_refuse(agent, REFUSED_OFFER, "its signature is wrong", "bytes=%zu", offer->signed_offer.len);
         (void)tp__problem_set(&problem, TP_E_UNTRUSTED, "the signature of the offer is wrong");
         if (names_one && !session_find(agent, named.bytes, sizeof named))
             answer_refused(agent, &named, &problem);
@@ -260,7 +261,7 @@ void session_offered(struct agent *agent, const Taskpool__Offer *offer)
     const struct tp__hash hash = tp__hash_of(offer->signed_offer.data, offer->signed_offer.len);
     struct session *session = session_find(agent, named.bytes, sizeof named);
     if (session && memcmp(&hash, &session->offer.hash, sizeof hash) != 0) {
-        agent_refuse(agent, REFUSED_OFFER, "reason=\"another offer has this session\"");
+        agent_refuse(agent, REFUSED_OFFER, "another offer has this session", "session=%s", session_name(session, name));
         return;
     }
     if (session) {
@@ -273,7 +274,7 @@ void session_offered(struct agent *agent, const Taskpool__Offer *offer)
         good = session || tp__problem_set(&problem, TP_E_NOMEM, "node %s is out of memory", agent->options.name);
     }
     if (!good) {
-        agent_refuse(agent, REFUSED_OFFER, "reason=\"%s\"", problem.text);
+        agent_refuse(agent, REFUSED_OFFER, problem.text, "status=%d", (int)problem.status);
         answer_refused(agent, &named, &problem);
         return;
     }
@@ -296,10 +297,10 @@ void session_forgotten(struct agent *agent, const Taskpool__Forget *forget)
         session && (session->state == SESSION_REFUSED || (session->state == SESSION_ACCEPTED && names_one &&
                                                           tp__id_equal(&incarnation, &session->incarnation)));
     if (!concerns) {
-        agent_refuse(agent, REFUSED_SESSION, "frame=forget reason=\"no such incarnation\"");
+        agent_refuse(agent, REFUSED_SESSION, "no such incarnation", "frame=forget");
         return;
     }
-    agent_log(agent, AGENT_INFO, "session forgotten", "session=%s tasks=%zu", session_name(session, name),
+    agent_log(agent, AGENT_INFO, "session-forgotten", NULL, "session=%s tasks=%zu", session_name(session, name),
               session->tasks.count);
     drop_acceptance(agent, session);
     begin(agent, session);

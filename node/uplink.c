@@ -15,13 +15,13 @@ static void transmit(void *context, const uint8_t *bytes, size_t size)
     agent->actions.transmit(agent->actions.context, bytes, size);
 }
 
-static void welcomed(struct agent *agent, const Taskpool__Welcome *welcome)
+static void welcomed(struct agent *agent)
 {
     agent->uplink.state = UPLINK_WELCOMED;
     agent->uplink.failures = 0;
     agent->uplink.heard_ms = agent->now_ms;
-    agent_log(agent, AGENT_INFO, "linked", "coordinator=\"%.*s\" sessions=%zu tasks=%llu", TP__NAME_LIMIT,
-              welcome->name ? welcome->name : "", agent_count(agent).sessions, (unsigned long long)agent->tasks);
+    agent_log(agent, AGENT_INFO, "linked", NULL, "sessions=%zu tasks=%llu", agent_count(agent).sessions,
+              (unsigned long long)agent->tasks);
     credit_reset(agent);
     for (struct session *session = agent->sessions; session; session = session->next)
         if (session->state == SESSION_ACCEPTED)
@@ -31,8 +31,7 @@ static void welcomed(struct agent *agent, const Taskpool__Welcome *welcome)
 
 static void refused(struct agent *agent, const Taskpool__Refusal *refusal)
 {
-    agent_log(agent, AGENT_WARNING, "refused", "status=%u reason=\"%.200s\"", refusal->status,
-              refusal->reason ? refusal->reason : "");
+    agent_log(agent, AGENT_WARNING, "refused", refusal->reason, "status=%u", refusal->status);
     if (refusal->status == TP_E_NODE_LOST) { /* what ran here runs elsewhere now */
         while (agent->sessions)
             session_end(agent, agent->sessions, "the coordinator declared this node lost");
@@ -51,13 +50,13 @@ static void received(void *context, const Taskpool__Frame *frame)
         return;
     }
     if ((agent->uplink.state == UPLINK_HELLO) != (frame->body_case == TASKPOOL__FRAME__BODY_WELCOME)) {
-        agent_refuse(agent, REFUSED_FRAME, "frame=%s reason=\"out of place\"", tp__frame_name(frame));
+        agent_refuse(agent, REFUSED_FRAME, "out of place", "frame=%s", tp__frame_name(frame));
         uplink_break(agent, "a frame out of place");
         return;
     }
     switch (frame->body_case) {
     case TASKPOOL__FRAME__BODY_WELCOME:
-        welcomed(agent, frame->welcome);
+        welcomed(agent);
         break;
     case TASKPOOL__FRAME__BODY_BYE:
         uplink_break(agent, "the coordinator says goodbye");
@@ -90,7 +89,7 @@ static void received(void *context, const Taskpool__Frame *frame)
         program_chunk(agent, frame->chunk);
         break;
     default:
-        agent_refuse(agent, REFUSED_FRAME, "frame=%s reason=\"not for a node\"", tp__frame_name(frame));
+        agent_refuse(agent, REFUSED_FRAME, "not for a node", "frame=%s", tp__frame_name(frame));
     }
 }
 
@@ -114,9 +113,9 @@ static void lose(struct agent *agent)
 void uplink_break(struct agent *agent, const char *reason)
 {
     if (agent->uplink.state == UPLINK_WELCOMED)
-        agent_log(agent, AGENT_WARNING, "link broken", "reason=\"%.200s\"", reason);
+        agent_log(agent, AGENT_WARNING, "link-broken", reason, "tasks=%llu", (unsigned long long)agent->tasks);
     else
-        agent_log(agent, AGENT_DEBUG, "no link", "reason=\"%.200s\"", reason);
+        agent_log(agent, AGENT_DEBUG, "no-link", reason, "failures=%u", agent->uplink.failures);
     lose(agent);
     agent->uplink.retry_ms = agent->uplink.failures++ == 0 ? agent->now_ms : agent->uplink.connected_ms + RETRY_MS;
     agent->uplink.wants_socket = true;

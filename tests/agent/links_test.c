@@ -83,6 +83,32 @@ static void another_refusal_keeps_sessions_and_is_tried_again_later(void **state
     world_free(world);
 }
 
+static void what_a_coordinator_says_cannot_write_log_lines(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    world->mute = true;
+    world_cut(world);
+    Taskpool__Refusal refusal;
+    Taskpool__Frame frame;
+    taskpool__refusal__init(&refusal);
+    taskpool__frame__init(&frame);
+    char reason[3000];
+    memset(reason, '"', sizeof reason - 1);
+    reason[sizeof reason - 1] = '\0';
+    memcpy(reason, "a \"b\"\nc\\", 8);
+    refusal.status = TP_E_UNTRUSTED;
+    refusal.reason = reason;
+    frame.body_case = TASKPOOL__FRAME__BODY_REFUSAL;
+    frame.refusal = &refusal;
+    world_send(world, &frame);
+    world_run(world);
+    const char *start = strstr(world->last_warning, "reason=\"a \\\"b\\\" c\\\\\\\"");
+    assert_non_null(start);
+    assert_null(strchr(world->last_warning, '\n'));
+    world_free(world);
+}
+
 static void sessions_and_results_survive_a_new_link(void **state)
 {
     (void)state;
@@ -192,6 +218,7 @@ int main(void)
         cmocka_unit_test(a_silent_coordinator_is_left_after_three_seconds_and_tried_for_ever),
         cmocka_unit_test(a_node_that_was_declared_lost_drops_everything_and_takes_a_new_life),
         cmocka_unit_test(another_refusal_keeps_sessions_and_is_tried_again_later),
+        cmocka_unit_test(what_a_coordinator_says_cannot_write_log_lines),
         cmocka_unit_test(sessions_and_results_survive_a_new_link),
         cmocka_unit_test(without_a_coordinator_work_goes_on_and_ends_after_ten_minutes),
         cmocka_unit_test(a_gap_and_a_frame_before_the_welcome_break_the_link),
