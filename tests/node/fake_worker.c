@@ -217,10 +217,11 @@ static void be_echo(void)
 static void be_deaf(void)
 {
     char directory[4096];
+    send_text("r");
     printf("pid=%d\ncwd=%s\n", getpid(), getcwd(directory, sizeof directory));
     fflush(stdout);
-    send_text("r");
-    pause();
+    for (;;)
+        pause();
 }
 
 static void be_closer(void)
@@ -312,13 +313,19 @@ static void be_burglar(void)
 /* Leaves a child in another session, which holds on to everything. */
 static void be_parent(void)
 {
+    int ends[2];
+    char byte = 0;
+    if (pipe(ends) != 0)
+        fail("pipe");
     const pid_t child = fork();
     if (child == 0) {
         setsid();
         signal(SIGTERM, SIG_IGN);
+        (void)!write(ends[1], &byte, 1);
         for (;;)
             pause();
     }
+    (void)!read(ends[0], &byte, 1); /* it is in its own session */
     printf("child=%d\n", child);
     fflush(stdout);
     send_text("r");
