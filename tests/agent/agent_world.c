@@ -141,7 +141,8 @@ static bool worker_start(void *context, uint32_t worker, const struct agent_work
     if (world->processes_fail)
         return tp__problem_set(problem, TP_E_SYSTEM, "no more processes");
     assert_true(world->process_count < WORLD_PROCESSES);
-    world->processes[world->process_count++] = (struct world_process){.id = worker, .options = *options};
+    world->processes[world->process_count++] =
+        (struct world_process){.id = worker, .options = *options, .first_worker = options->first_worker};
     return true;
 }
 
@@ -149,9 +150,18 @@ static void worker_send(void *context, uint32_t worker, const uint8_t *records, 
 {
     struct world_process *process = find_process(context, worker);
     assert_false(process->killed || process->ended);
-    world_is_in_agent = false;
-    assert_true(tp__buffer_append(&process->told, records, size));
-    world_is_in_agent = true;
+    struct tp__reader reader = tp__reader_of(records, size);
+    struct tp__record record;
+    while (tp__reader_left(&reader) > 0) {
+        const uint8_t *start = reader.at;
+        assert_int_equal(tp__record_read(&reader, &record), TP__RECORD_FOUND);
+        world_is_in_agent = false;
+        if (record.type != TP__RECORD_OPEN)
+            assert_true(tp__buffer_append(&process->told, start, (size_t)(reader.at - start)));
+        else
+            memcpy(&process->first_worker, record.body, sizeof process->first_worker);
+        world_is_in_agent = true;
+    }
 }
 
 static void worker_kill(void *context, uint32_t worker)
@@ -684,7 +694,7 @@ void process_say(struct world *world, struct world_process *process, enum tp__re
 
 void process_finish(struct world *world, struct world_process *process, uint64_t task)
 {
-    struct tp__record record;
+    struct tp__record record = {0};
     assert_true(process_told(process, TP__RECORD_TASK, task, &record) > 0);
     process_say(world, process, TP__RECORD_RESULT, task, record.dispatch, "value", 5);
 }

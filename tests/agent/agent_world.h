@@ -37,7 +37,8 @@ struct world_queue {
 struct world_process {
     uint32_t id;
     struct agent_worker_options options;
-    struct tp__buffer told; /**< records that it was sent */
+    struct tp__buffer told; /**< records that it was sent, but OPEN */
+    uint32_t first_worker;  /**< as OPEN or its start has said */
     bool killed, ended, paused;
     uint64_t started;
 };

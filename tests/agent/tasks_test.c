@@ -31,7 +31,7 @@ static void a_task_record_has_the_leaf_s_numbers_and_its_closure(void **state)
     world_free(world);
 }
 
-static void a_pinned_task_gets_the_process_own_number_of_the_worker(void **state)
+static void a_pinned_task_goes_to_its_worker_where_there_is_one(void **state)
 {
     (void)state;
     struct world *world = world_new();
@@ -39,14 +39,21 @@ static void a_pinned_task_gets_the_process_own_number_of_the_worker(void **state
     driver_offer(driver);
     struct world_process *process = world_process(world, 0);
     process_ready(world, process);
-    driver_open(driver, 4); /* this node's workers are 4 and 5 */
-    struct tp__leaf leaf = plain_leaf(1);
-    leaf.worker = 5 + 1;
-    (void)driver_submit(driver, &leaf, 1);
-    struct tp__record record;
-    assert_int_equal(process_told(process, TP__RECORD_TASK, 1, &record), 1);
-    struct tp__reader reader = tp__reader_of(record.body + 8, 4);
-    assert_int_equal(tp__get_u32(&reader), 1 + 1);
+    assert_int_equal(process->first_worker, 0);
+    driver_open(driver, 4); /* in the session this node's two workers are 4 and 5 */
+    assert_int_equal(process->first_worker, 4);
+    struct tp__leaf leaves[2] = {plain_leaf(1), plain_leaf(2)};
+    leaves[0].worker = leaves[1].worker = 1 + 1;
+    leaves[1].flags = TP__LEAF_ISOLATED; /* a process with one worker */
+    (void)driver_submit(driver, leaves, 2);
+    process_ready(world, world_process(world, 1));
+    assert_int_equal(world_process(world, 1)->first_worker, 4);
+    for (uint64_t task = 1; task <= 2; task++) {
+        struct tp__record record;
+        assert_int_equal(process_told(world_process(world, task - 1), TP__RECORD_TASK, task, &record), 1);
+        struct tp__reader reader = tp__reader_of(record.body + 8, 4);
+        assert_int_equal(tp__get_u32(&reader), task == 1 ? 1 + 1 : 0);
+    }
     world_free(world);
 }
 
@@ -476,7 +483,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_record_has_the_leaf_s_numbers_and_its_closure),
-        cmocka_unit_test(a_pinned_task_gets_the_process_own_number_of_the_worker),
+        cmocka_unit_test(a_pinned_task_goes_to_its_worker_where_there_is_one),
         cmocka_unit_test(nothing_starts_before_the_driver_has_spoken),
         cmocka_unit_test(any_run_of_a_batch_verifies_by_itself_and_each_leaf_runs_once),
         cmocka_unit_test(a_batch_that_is_too_old_is_stale),
