@@ -21,7 +21,7 @@ static tp_status fill(struct tp_promise *task, const void *captures)
 }
 
 /* The new green thread starts with its maker's target, and is part of the foreign task that its maker is part of. */
-static tp_status inherit(struct tp_promise *task)
+static tp_status inherit(struct tp_promise *task, const struct tp_promise *maker)
 {
     tp_pool *target = tp_get_async_pool();
     if (target) {
@@ -30,7 +30,7 @@ static tp_status inherit(struct tp_promise *task)
             return tp__fail_nomem("a green thread");
         extra->async_target = target;
     }
-    return tp__foreign_inherit(task) ? TP_OK : tp__fail_nomem("a green thread");
+    return !maker || !maker->extra || tp__foreign_inherit(task) ? TP_OK : tp__fail_nomem("a green thread");
 }
 
 tp_promise *tp__async(const tp_task_definition *definition, const void *captures)
@@ -53,7 +53,7 @@ tp_promise *tp__async(const tp_task_definition *definition, const void *captures
         tp__promise_discard(task, false);
         return NULL;
     }
-    if (inherit(task) != TP_OK) {
+    if (inherit(task, loop->current->task) != TP_OK) {
         tp__promise_discard(task, true);
         return NULL;
     }

@@ -61,7 +61,7 @@ static void woken_wake(const struct woken *woken)
     struct tp__clause *clause = woken->first;
     while (clause) {
         struct tp__wait_link *next = clause->link.next; /* the clause is gone with the wake */
-        tp__wait_wake(clause->wait);
+        tp__clause_wake(clause);
         clause = next ? tp__clause_of(next) : NULL;
     }
 }
@@ -216,7 +216,7 @@ static void perform_receive(struct tp__clause *clause)
     tp__spinlock_unlock(&channel->lock);
     tp__message_rings_free(retired);
     if (sender)
-        tp__wait_wake(sender->wait);
+        tp__clause_wake(sender);
 }
 
 void tp__clause_perform(struct tp__clause *clause)

@@ -58,6 +58,16 @@ static inline void tp__clause_deliver(struct tp__clause *receiver, size_t size, 
         tp__message_copy_bytes(receiver->data.out, content.bytes, size);
 }
 
+/** Tells whoever waits with the clause that it has ended. The clause may be gone afterwards. */
+static inline void tp__clause_wake(struct tp__clause *clause)
+{
+    struct tp__wait *wait = clause->wait;
+    if (tp__unlikely(!wait->fiber))
+        wait->woken(wait);
+    else
+        tp__wait_wake(wait);
+}
+
 /** Locks the clause's channel and tells whether the operation can be done at once: then tp__clause_perform cannot fail
  *  to end it. False with status TP_E_NOMEM: then it is not locked. The other functions let the lock go. */
 bool tp__clause_lock(struct tp__clause *clause, bool may_wait);

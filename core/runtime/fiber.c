@@ -32,16 +32,23 @@ static void make_current(struct tp__loop *loop, struct tp__fiber *fiber)
     atomic_store_explicit(&loop->watched_fiber, fiber, memory_order_relaxed);
     next_turn(loop);
     tp__context_of_task = fiber->stack_base ? &fiber->context : NULL;
-    if (tp__unlikely(loop->publishes))
-        tp__foreign_show(loop, fiber->task);
+}
+
+/* What few switches have to do. */
+static __attribute__((noinline)) void switch_specially(const struct tp__fiber *from, const struct tp__fiber *to)
+{
+    if (from->unguarded && !tp__stack_is_intact(from))
+        tp__overflow_report(from);
+    if (from->loop->publishes)
+        tp__foreign_show(from->loop, to->task);
 }
 
 void tp__fiber_switch(struct tp__fiber *from, struct tp__fiber *to)
 {
     struct tp__loop *const loop = from->loop;
     const int saved_errno = *loop->errno_place;
-    if (tp__unlikely(from->unguarded) && !tp__stack_is_intact(from))
-        tp__overflow_report(from);
+    if (tp__unlikely(from->is_special))
+        switch_specially(from, to);
     make_current(loop, to);
     tp__sanitizer_leave(&from->sanitizer, &to->sanitizer);
     struct tp__fiber *left = tp__machine_switch(&from->machine, to->machine, from);
@@ -108,11 +115,9 @@ static void run_task(struct tp__fiber *fiber)
     atomic_store_explicit(&fiber->watched.definition, task->definition, memory_order_relaxed);
     atomic_store_explicit(&fiber->watched.start_turn, next_turn(fiber->loop), memory_order_relaxed);
     fiber->context.id = ++fiber->loop->last_task_id;
-    if (tp__unlikely(fiber->loop->publishes))
-        tp__foreign_show(fiber->loop, task);
     if (tp__unlikely(task->extra != NULL)) {
         fiber->context.async_target = task->extra->async_target;
-        if (task->extra->foreign_part == TP__FOREIGN_TASK)
+        if (task->extra->foreign_part != TP__FOREIGN_NONE)
             tp__foreign_start(fiber->loop, task);
     }
     task->definition->call(task->payload, tp__promise_result(task));
@@ -141,6 +146,7 @@ static void entry(void *message)
 void tp__fiber_init(struct tp__fiber *fiber, struct tp__loop *loop)
 {
     fiber->loop = loop;
+    fiber->is_special = fiber->unguarded || loop->publishes;
     tp__sanitizer_stack_init(&fiber->sanitizer, fiber->stack_base, (size_t)((char *)fiber - fiber->stack_base));
     fiber->machine = tp__machine_prepare(fiber, entry); /* the frames begin right below the fiber itself */
 }

@@ -52,7 +52,8 @@ struct tp__fiber {
 
     char *stack_base; /* the lowest address, the guard's; NULL for a root */
     size_t stack_bytes;
-    bool unguarded; /* no guard page could be had: the canary below counts */
+    bool unguarded;  /* no guard page could be had: the canary below counts */
+    bool is_special; /* there is something to do when it is left: it is unguarded, or its loop publishes what runs */
     struct tp__sanitizer_stack sanitizer;
 };
 

@@ -50,7 +50,8 @@ void tp__foreign_publish(struct tp__executor *executor, const struct tp__foreign
 {
     for (size_t i = 0; i < executor->worker_count; i++) {
         executor->workers[i].slot = slots[i];
-        executor->workers[i].loop.publishes = true; /* the first task, which makes it look, is queued after this */
+        /* The first task, which makes it look, is queued after this. */
+        executor->workers[i].loop.publishes = executor->workers[i].loop.root.is_special = true;
     }
 }
 
@@ -69,21 +70,29 @@ void tp__foreign_show(struct tp__loop *loop, const struct tp_promise *task)
     atomic_store_explicit(slot->task, shown.sequence, memory_order_release);
 }
 
-void tp__foreign_start(const struct tp__loop *loop, const struct tp_promise *task)
+void tp__foreign_start(struct tp__loop *loop, const struct tp_promise *task)
+{
+    if (loop->publishes)
+        tp__foreign_show(loop, task);
+    struct tp__foreign_task *foreign = task->extra->foreign_part == TP__FOREIGN_TASK ? task->extra->foreign.task : NULL;
+    if (foreign && foreign->started)
+        foreign->started(foreign, loop->worker->index);
+}
+
+static void tell_end(struct tp_promise *task, const struct tp__error_record *error)
 {
     struct tp__foreign_task *foreign = task->extra->foreign.task;
-    if (foreign->started)
-        foreign->started(foreign, loop->worker->index);
+    struct tp__context *context = tp__context_of_task;
+    task->extra->foreign_part = TP__FOREIGN_NONE;
+    tp__context_of_task = NULL;
+    foreign->ended(foreign, task, error);
+    tp__context_of_task = context;
 }
 
 void tp__foreign_end(struct tp_promise *task, const struct tp__error_record *error)
 {
-    struct tp__foreign_task *foreign = task->extra->foreign.task;
-    task->extra->foreign_part = TP__FOREIGN_NONE;
-    struct tp__context *context = tp__context_of_task;
-    tp__context_of_task = NULL;
-    foreign->ended(foreign, task, error);
-    tp__context_of_task = context;
+    if (task->extra->foreign_part == TP__FOREIGN_TASK)
+        tell_end(task, error);
     /* Until now it was to blame: its value is looked at above. */
     struct tp__loop *loop = tp__loop_of_thread;
     if (loop && loop->publishes)

@@ -40,12 +40,13 @@ void tp__foreign_publish(struct tp__executor *executor, const struct tp__foreign
 
 /* For the rest of the runtime. */
 
-/** Makes a new green thread part of the foreign task that runs here, if one does. False without memory. */
+/** Makes a new green thread part of the foreign task that runs here, if one does. False without memory. Only a task with
+ *  an `extra` can be one. */
 bool tp__foreign_inherit(struct tp_promise *helper) __attribute__((warn_unused_result));
 /** Publishes that this loop, which does, goes on with that task; NULL: with none. */
 void tp__foreign_show(struct tp__loop *loop, const struct tp_promise *task);
-/** A foreign task begins or has ended. */
-void tp__foreign_start(const struct tp__loop *loop, const struct tp_promise *task);
+/** A task that is foreign, or a helper of one, begins or has ended. */
+void tp__foreign_start(struct tp__loop *loop, const struct tp_promise *task);
 void tp__foreign_end(struct tp_promise *task, const struct tp__error_record *error);
 
 #endif

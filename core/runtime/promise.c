@@ -176,16 +176,20 @@ static void drop_time_limit(struct tp_promise *promise, struct tp__task_extra *e
         tp_promise_release(promise);
 }
 
+static __attribute__((noinline)) void end_extra(struct tp_promise *promise, const struct tp__error_record *error)
+{
+    drop_time_limit(promise, promise->extra);
+    if (promise->extra->foreign_part != TP__FOREIGN_NONE)
+        tp__foreign_end(promise, error);
+}
+
 struct tp__fiber *tp__promise_resolve(struct tp_promise *promise, struct tp__error_record *error,
                                       struct tp__fiber *favoured)
 {
     struct tp__tally *tally = promise->tally;
     const struct tp__epochs epochs = tp__promise_epochs(promise);
-    if (tp__unlikely(promise->extra != NULL)) {
-        drop_time_limit(promise, promise->extra);
-        if (promise->extra->foreign_part == TP__FOREIGN_TASK)
-            tp__foreign_end(promise, error);
-    }
+    if (tp__unlikely(promise->extra != NULL))
+        end_extra(promise, error);
     if (tp__likely(tally != NULL))
         tp__tally_resolving(tally);
     uintptr_t before;

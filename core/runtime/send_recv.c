@@ -241,6 +241,6 @@ tp_status tp__recv(tp_channel *channel, void *out, tp_kind kind, size_t size, in
     if (tp__unlikely(retired != NULL))
         tp__message_rings_free(retired);
     if (sender)
-        tp__wait_wake(sender->wait);
+        tp__clause_wake(sender);
     return tp__likely(!tp__kind_is_counted(kind)) ? TP_OK : tp__value_give(kind, size, out);
 }

@@ -131,13 +131,18 @@ static struct tp_promise *take_back(tp_pool *pool, struct tp_promise *task)
     return NULL;
 }
 
+static __attribute__((noinline)) bool submit_elsewhere(struct tp__remote *remote, struct tp_promise *task,
+                                                       const tp_task_options *options, int worker)
+{
+    static const tp_task_options none = {0};
+    return remote->class->submit(remote, task, options ? options : &none, worker);
+}
+
 /* False with the error stored. */
 static bool queue(struct tp__executor *executor, struct tp_promise *task, const tp_task_options *options, int worker)
 {
-    if (tp__unlikely(executor->remote != NULL)) {
-        static const tp_task_options none = {0};
-        return executor->remote->class->submit(executor->remote, task, options ? options : &none, worker);
-    }
+    if (tp__unlikely(executor->remote != NULL))
+        return submit_elsewhere(executor->remote, task, options, worker);
     const bool queued = tp__likely(worker < 0) ? tp__executor_submit(executor, task)
                                                : tp__loop_submit_bound(&executor->workers[worker].loop, task);
     if (tp__unlikely(!queued))

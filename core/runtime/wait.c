@@ -108,10 +108,6 @@ tp_status tp__wait_park_starting(struct tp__wait *wait, int64_t deadline_ns, str
 void tp__wait_wake(struct tp__wait *wait)
 {
     struct tp__fiber *fiber = wait->fiber;
-    if (tp__unlikely(!fiber)) {
-        wait->woken(wait);
-        return;
-    }
     struct tp__loop *loop = fiber->loop;
     if (tp__likely(loop == tp__loop_of_thread)) {
         fiber->wait = NULL;

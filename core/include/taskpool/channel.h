@@ -8,6 +8,9 @@
  * message stays.
  *
  * Every function here may be called from any OS thread and any green thread, of any pool or none.
+ *
+ * In a cluster the named channels live with the program that opened the pool. Inside a task there each operation is a
+ * round trip to it: tp_try_send, tp_try_recv, tp_channel_size and tp_channel_close yield then, too.
  */
 #ifndef TASKPOOL_CHANNEL_H
 #define TASKPOOL_CHANNEL_H
@@ -45,7 +48,7 @@ const char *tp_channel_name(const tp_channel *channel);
  *  TP_E_CANCELLED, TP_E_ARGUMENT (a NULL channel, a value that holds a channel without a name), TP_E_LIMIT (more than
  *  16 MiB), TP_E_NOMEM. Yields if it must wait. */
 #define tp_send(channel, ...) TP__SEND(TP__UNIQUE, channel, (__VA_ARGS__), TP_FOREVER)
-/** The same without waiting: TP_E_FULL. Does not yield. */
+/** The same without waiting: TP_E_FULL. Does not yield (but see above). */
 #define tp_try_send(channel, ...) TP__SEND(TP__UNIQUE, channel, (__VA_ARGS__), 0)
 /** The same with a time limit in milliseconds: TP_E_TIMEOUT. A value with commas goes in parentheses. */
 #define tp_send_for(channel, value, timeout_ms) TP__SEND(TP__UNIQUE, channel, value, timeout_ms)
@@ -54,7 +57,7 @@ const char *tp_channel_name(const tp_channel *channel);
  *  TP_E_CLOSED (closed and empty), TP_E_TYPE (the message stays), TP_E_CANCELLED, TP_E_ARGUMENT, TP_E_NOMEM. `*out` is
  *  zero after a failure. Yields if it must wait. */
 #define tp_recv(channel, out) TP__RECV(TP__UNIQUE, channel, out, TP_FOREVER)
-/** The same without waiting: TP_E_EMPTY. Does not yield. */
+/** The same without waiting: TP_E_EMPTY. Does not yield (but see above). */
 #define tp_try_recv(channel, out) TP__RECV(TP__UNIQUE, channel, out, 0)
 /** The same with a time limit in milliseconds: TP_E_TIMEOUT. */
 #define tp_recv_for(channel, out, timeout_ms) TP__RECV(TP__UNIQUE, channel, out, timeout_ms)
@@ -82,7 +85,8 @@ typedef struct tp_select_case {
 /** Waits until one of the operations can be done, does exactly one, and stores its index in `*chosen`. Among several
  *  that are possible it starts looking at a case that differs from call to call. Returns the status of that case, or
  *  TP_E_TIMEOUT (0 ms: nothing was possible at once), TP_E_CANCELLED, TP_E_ARGUMENT (no case, a NULL channel, more than
- *  64 cases), TP_E_NOMEM. Yields. */
+ *  64 cases), TP_E_NOMEM, TP_E_UNSUPPORTED (inside a task on a cluster: some of the channels are the pool's, and some
+ *  are the task's own). Yields. */
 tp_status tp_select(tp_select_case *cases, size_t count, int64_t timeout_ms, size_t *chosen);
 
 #pragma GCC visibility pop

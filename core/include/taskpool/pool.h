@@ -67,7 +67,8 @@ typedef struct tp_map_options {
  *  for a cluster; NULL means $TASKPOOL, and "local" if that is not set. Inside a task NULL gives a handle on the task's
  *  own pool: draining or closing it waits for what was submitted through that handle.
  *  Returns NULL on failure, with the reason in tp_last_error(): TP_E_NO_INIT, TP_E_ADDRESS, TP_E_LIMIT (more than 4,096
- *  workers), TP_E_UNSUPPORTED, TP_E_NOMEM, TP_E_SYSTEM. The caller owns the handle: tp_pool_close. */
+ *  workers), TP_E_UNSUPPORTED (a cluster, in a library without it or inside a task on one), TP_E_NOMEM, TP_E_SYSTEM. The
+ *  caller owns the handle: tp_pool_close. */
 tp_pool *tp_pool_open(const char *where) __attribute__((warn_unused_result));
 tp_pool *tp_pool_open_with(const char *where, tp_pool_options options) __attribute__((warn_unused_result));
 
@@ -85,7 +86,7 @@ tp_status tp_pool_shutdown(tp_pool *pool);
  *  valid until they are released. */
 tp_status tp_pool_close(tp_pool *pool);
 
-/** The number of workers; 0 for NULL and after the shutdown. */
+/** The number of workers; 0 for NULL and after the shutdown. In a cluster it changes as nodes come and go. */
 size_t tp_pool_size(const tp_pool *pool);
 
 /** The number of tasks submitted through this handle, and through those that its tasks opened on their own pool, that

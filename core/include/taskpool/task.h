@@ -44,7 +44,8 @@
 
 /** tp_promise *tp_submit(tp_pool *pool, task, captures...): the promise of the task's result, owned by the caller:
  *  tp_promise_release. NULL on failure: TP_E_SHUTDOWN, TP_E_NOMEM, TP_E_ARGUMENT (a NULL pool, a channel without a
- *  name), TP_E_FORKED. Does not yield. */
+ *  name), TP_E_FORKED. Does not yield. In a cluster also TP_E_LIMIT, TP_E_UNSUPPORTED (a task that is not in the main
+ *  program) and, inside a task, TP_E_FULL; outside tasks it waits while too much is queued. */
 #define tp_submit(pool, ...) TP__SUBMIT(pool, NULL, __VA_ARGS__)
 /** tp_submit_with(pool, options, task, captures...): `options` is tp_task_options(.timeout_ms = 500, ...) or a variable
  *  of type tp_task_options. */
@@ -59,7 +60,8 @@
 /** tp_status tp_map(tp_pool *pool, task, const element *in, result *out, size_t count, captures...): runs the task for
  *  each element of `in`, which is its first parameter (the others are captured), and stores the results in `out`, in
  *  order. Types are checked when compiling; `out` may be NULL. After an element failed the others run on; its result is
- *  zero, and the status of the first (by index) that failed is returned. Yields. */
+ *  zero, and the status of the first (by index) that failed is returned. TP_E_NODE_LOST: strict placement, and a cluster
+ *  without a node. Yields. */
 #define tp_map(pool, task, in, out, ...) TP__MAP(pool, NULL, task, in, out, __VA_ARGS__)
 /** With tp_map_options(.progress = ..., .statuses = ..., .task = {...}), or a variable of that type. */
 #define tp_map_with(pool, options, task, in, out, ...) \
