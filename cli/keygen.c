@@ -1,64 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /* taskpool keygen: makes a key, or shows the public half of one. */
 #include "command.h"
-#include "trust/keys.h"
+#include "identity.h"
 
-#include <argp.h>
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <taskpool/version.h>
 #include <unistd.h>
 
-enum { PATH_LIMIT_BYTES = 4096 };
+static const struct tp__setting settings[] = {
+    {"name", 'n', TP__SETTING_TEXT, "NAME",
+     "What the key is called in messages and in authorized_keys (default: user@host)", NULL, 0, 0, 0},
+    {"show", 's', TP__SETTING_FLAG, NULL, "Make nothing: print the public half of the key in FILE", NULL, 0, 0, 0},
+    {NULL, 0, TP__SETTING_TEXT, NULL, NULL, NULL, 0, 0, 0}};
 
-struct arguments {
-    const char *path;
-    const char *name;
-    bool show;
+static const struct tp__program program = {
+    .name = "taskpool keygen",
+    .version = TP_VERSION,
+    .about =
+        "Makes the key of a driver, a node, a coordinator or an admin and prints its public half, \"KEY NAME\", which "
+        "goes with a role into the authorized_keys of others: see `taskpool authorize`.\v"
+        "FILE is $TASKPOOL_KEY if that is set, else key in $TASKPOOL_HOME or ~/.config/taskpool. An existing one is "
+        "never overwritten. The file must stay readable by its owner alone.\n\n"
+        "Exit codes: 0 done, 1 failed, 64 the command line is wrong.",
+    .arguments = "[FILE]",
+    .most_arguments = 1,
+    .settings = settings,
 };
-
-static error_t parse(int key, char *value, struct argp_state *state)
-{
-    struct arguments *arguments = state->input;
-    switch (key) {
-    case 'n':
-        arguments->name = value;
-        return 0;
-    case 's':
-        arguments->show = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (state->arg_num > 0)
-            return ARGP_ERR_UNKNOWN;
-        arguments->path = value;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp_option options[] = {
-    {"name", 'n', "NAME", 0, "What the key is called in messages and in authorized_keys (default: user@host)", 0},
-    {"show", 's', NULL, 0, "Make nothing: print the public half of the key in FILE", 0},
-    {0}};
-
-static const struct argp argp = {
-    .options = options,
-    .parser = parse,
-    .args_doc = "[FILE]",
-    .doc =
-        "Makes the key of a driver, a node or a coordinator and prints its public half, \"KEY NAME\", which goes with "
-        "a role into the authorized_keys of others: see `taskpool authorize`.\v"
-        "FILE is $TASKPOOL_KEY, else $TASKPOOL_HOME/key, else ~/.config/taskpool/key. An existing one is never "
-        "overwritten. The file must stay readable by its owner alone."};
 
 /* Makes the folders above the file. */
 static bool make_folders(const char *path)
 {
-    char folder[PATH_LIMIT_BYTES];
-    snprintf(folder, sizeof folder, "%s", path);
+    char folder[PATH_MAX];
+    (void)snprintf(folder, sizeof folder, "%s", path);
     for (char *slash = strchr(folder + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         if (mkdir(folder, 0755) != 0 && errno != EEXIST)
@@ -71,9 +48,9 @@ static bool make_folders(const char *path)
 static void default_name(char name[TP__NAME_LIMIT + 1])
 {
     char host[TP__NAME_LIMIT + 1] = "localhost";
-    const char *user = getlogin();
     (void)gethostname(host, sizeof host - 1);
-    snprintf(name, TP__NAME_LIMIT + 1, "%.30s@%.30s", user ? user : "root", host);
+    const struct passwd *user = getpwuid(geteuid());
+    (void)snprintf(name, TP__NAME_LIMIT + 1, "%.30s@%.30s", user ? user->pw_name : "user", host);
 }
 
 static void print_public(const struct tp__key *key)
@@ -83,34 +60,43 @@ static void print_public(const struct tp__key *key)
     printf("%s %s\n", text, key->name);
 }
 
-int command_keygen(int argc, char **argv)
+static bool make(const char *path, const char *name, struct tp__problem *problem)
 {
-    struct arguments arguments = {.path = NULL};
-    const error_t error = argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    if (error)
-        return EXIT_USAGE;
-    char path[PATH_LIMIT_BYTES];
-    const char *given = arguments.path ? arguments.path : getenv("TASKPOOL_KEY");
-    if (given ? (size_t)snprintf(path, sizeof path, "%s", given) >= sizeof path
-              : !tp__home_path(path, sizeof path, "key"))
-        return command_fail(argv[0], "no place for the key: name a file, or set $HOME");
+    char standard[TP__NAME_LIMIT + 1];
+    default_name(standard);
+    if (name && (!*name || strlen(name) > TP__NAME_LIMIT))
+        return tp__problem_set(problem, TP_E_ARGUMENT, "a name has 1 to %d bytes", (int)TP__NAME_LIMIT);
+    if (!make_folders(path))
+        return tp__problem_errno(problem, TP_E_SYSTEM, "cannot make the folder of %.150s", path);
     struct tp__key key;
-    struct tp__problem problem;
-    bool is_done;
-    if (arguments.show) {
-        is_done = tp__key_read(&key, path, &problem);
-    } else {
-        char name[TP__NAME_LIMIT + 1];
-        default_name(name);
-        if (arguments.name && strlen(arguments.name) > TP__NAME_LIMIT)
-            return command_fail(argv[0], "a name has at most %d bytes", (int)TP__NAME_LIMIT);
-        if (!make_folders(path))
-            return command_fail(argv[0], "the folder of %s cannot be made: %s", path, strerror(errno));
-        tp__key_generate(&key, arguments.name ? arguments.name : name);
-        is_done = tp__key_write(&key, path, &problem);
-    }
-    if (is_done)
+    tp__key_generate(&key, name ? name : standard);
+    const bool good = tp__key_write(&key, path, problem);
+    if (good)
         print_public(&key);
     tp__key_wipe(&key);
-    return is_done ? EXIT_DONE : command_fail(argv[0], "%s", problem.text);
+    return good;
+}
+
+static bool show(const char *path, struct tp__problem *problem)
+{
+    struct tp__key key;
+    const bool good = tp__key_read(&key, path, problem);
+    if (good)
+        print_public(&key);
+    tp__key_wipe(&key);
+    return good;
+}
+
+int command_keygen(int argc, char **argv)
+{
+    struct tp__config *config = command_settings(&program, argc, argv);
+    if (!config)
+        return EXIT_USAGE;
+    char path[PATH_MAX];
+    struct tp__problem problem;
+    const bool good = identity_key_path(tp__config_argument(config, 0), path, &problem) &&
+                      (tp__config_flag(config, "show") ? show(path, &problem)
+                                                       : make(path, tp__config_text(config, "name"), &problem));
+    tp__config_free(config);
+    return good ? EXIT_DONE : command_fail(argv[0], "%s", problem.text);
 }
