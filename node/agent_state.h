@@ -199,6 +199,7 @@ struct credit {
     bool announced;           /**< on this link */
     uint32_t running, queued; /**< as they were announced */
     uint64_t finished;
+    bool drained;
     int64_t sent_ms;
     double rate; /**< finished a millisecond */
     uint64_t window_finished;

@@ -65,6 +65,7 @@ static void announce(struct agent *agent, uint64_t total, uint64_t waiting)
     message.queued = (uint32_t)waiting;
     message.running = (uint32_t)(agent->tasks - waiting);
     message.finished = agent->finished;
+    message.drained = agent_is_drained(agent);
     frame.body_case = TASKPOOL__FRAME__BODY_CREDIT;
     frame.credit = &message;
     if (!uplink_send(agent, TP__LANE_CONTROL, &frame))
@@ -75,6 +76,7 @@ static void announce(struct agent *agent, uint64_t total, uint64_t waiting)
     credit->queued = message.queued;
     credit->running = message.running;
     credit->finished = message.finished;
+    credit->drained = message.drained;
 }
 
 static bool is_news(const struct credit *credit, uint64_t total, uint64_t want)
@@ -111,7 +113,9 @@ void credit_update(struct agent *agent)
     if (waiting != credit->polled)
         credit->poll_ms = POLL_FIRST_MS;
     credit->polled = waiting;
-    if (agent->uplink.state == UPLINK_WELCOMED && (is_news(credit, total, want) || is_old_for_people(agent, waiting)))
+    if (agent->uplink.state == UPLINK_WELCOMED &&
+        (is_news(credit, total, want) || is_old_for_people(agent, waiting) ||
+         credit->drained != agent_is_drained(agent)))
         announce(agent, total, waiting);
 }
 
