@@ -93,12 +93,14 @@ bool fetch_is_active(const struct fetch *fetch)
 
 static bool send_chunk(const struct fetch *fetch, bool list, uint32_t index, const uint8_t *bytes, size_t size)
 {
-    Taskpool__Chunk chunk = TASKPOOL__CHUNK__INIT;
+    Taskpool__Chunk chunk;
+    taskpool__chunk__init(&chunk);
     chunk.root = tp__field(&fetch->program->root, sizeof fetch->program->root);
     chunk.list = list;
     chunk.index = index;
     chunk.data = tp__field(bytes, size);
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_CHUNK;
     frame.chunk = &chunk;
     return peer_send(fetch->node->peer, TP__LANE_PROGRAM, &frame);

@@ -23,15 +23,17 @@ static enum tp__role role_of(Taskpool__Role role)
 
 static void welcome(struct peer *peer)
 {
-    const struct coordinator *coordinator = peer->coordinator;
-    Taskpool__Welcome welcome = TASKPOOL__WELCOME__INIT;
+    struct coordinator *coordinator = peer->coordinator;
+    Taskpool__Welcome welcome;
+    taskpool__welcome__init(&welcome);
     welcome.life = tp__field_of_id(&coordinator->options.life);
-    welcome.name = (char *)(uintptr_t)coordinator->options.name;
+    welcome.name = coordinator->options.name;
     if (peer->role == TP__ROLE_DRIVER) {
         welcome.queue_limit_bytes = coordinator->options.queue_limit_bytes;
         welcome.nodes = coordinator->node_count;
     }
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_WELCOME;
     frame.welcome = &welcome;
     (void)peer_send(peer, TP__LANE_CONTROL, &frame);

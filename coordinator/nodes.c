@@ -22,7 +22,9 @@ const char *node_condition(const struct node *node)
 {
     if (!node->peer || node->silent)
         return "silent";
-    return node->draining ? "draining" : "up";
+    if (node->draining)
+        return node->report.drained ? "drained" : "draining";
+    return "up";
 }
 
 /* ---- coming ---- */
@@ -143,6 +145,7 @@ void node_credit_received(struct node *node, const Taskpool__Credit *credit)
     node->report.running = credit->running;
     node->report.queued = credit->queued;
     node->report.finished = credit->finished;
+    node->report.drained = credit->drained;
     node->report.sent = node->sent;
     placement_node_changed(coordinator, node);
 }
@@ -166,10 +169,12 @@ void node_drain(struct coordinator *coordinator, struct node *node)
     node->draining = true;
     report(coordinator, COORDINATOR_INFO, "node-draining", "node=%s", node->name);
     placement_node_changed(coordinator, node);
-    Taskpool__Recall recall = TASKPOOL__RECALL__INIT;
+    Taskpool__Recall recall;
+    taskpool__recall__init(&recall);
     recall.count = UINT32_MAX;
     recall.drain = true;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_RECALL;
     frame.recall = &recall;
     (void)peer_send(node->peer, TP__LANE_CONTROL, &frame);

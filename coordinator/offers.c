@@ -22,10 +22,12 @@ enum {
 
 static void send_offer(const struct session *session, struct node *node)
 {
-    Taskpool__Offer offer = TASKPOOL__OFFER__INIT;
+    Taskpool__Offer offer;
+    taskpool__offer__init(&offer);
     offer.signed_offer = tp__field(session->signed_offer, session->signed_offer_size);
     offer.session = tp__field_of_id(&session->id);
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_OFFER;
     frame.offer = &offer;
     (void)peer_send(node->peer, TP__LANE_CONTROL, &frame);
@@ -45,16 +47,11 @@ static bool keep(struct peer *peer, const Taskpool__Offer *message)
     const ProtobufCBinaryData *bytes = &message->signed_offer;
     struct tp__offer offer;
     if (bytes->len > TP__OFFER_LIMIT_BYTES || !tp__offer_verify(&offer, bytes->data, bytes->len)) {
-        peer_refuse(peer, TP_E_UNTRUSTED, "the offer's signature is wrong");
+        peer_refuse(peer, TP_E_UNTRUSTED, "the offer is malformed, or its signature wrong");
         return false;
     }
     if (memcmp(&offer.driver, &peer->key, sizeof peer->key) != 0 || !tp__id_equal(&offer.session, &session->id)) {
         peer_refuse(peer, TP_E_UNTRUSTED, "the offer is that of another driver or session");
-        return false;
-    }
-    if (offer.program_length == 0 || offer.program_length > TP__PROGRAM_LIMIT_BYTES) {
-        peer_refuse(peer, TP_E_LIMIT, "a program of %llu bytes; it may have %d",
-                    (unsigned long long)offer.program_length, TP__PROGRAM_LIMIT_BYTES);
         return false;
     }
     session->signed_offer = malloc(bytes->len);
@@ -134,7 +131,8 @@ static void relay_answer(struct coordinator *coordinator, const struct use *use,
     if (tp__id_is_none(&use->incarnation))
         relayed.incarnation = tp__field(NULL, 0);
     relayed.workers = accept->workers < WORKERS_LIMIT ? accept->workers : WORKERS_LIMIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_ACCEPT;
     frame.accept = &relayed;
     (void)session_send(coordinator, use->session, TP__LANE_CONTROL, &frame);
@@ -218,7 +216,8 @@ void offers_forget_received(struct peer *peer, const Taskpool__Forget *message)
     use_end(peer->coordinator, use, NULL);
     use->answers = 0;
     Taskpool__Forget forget = *message;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_FORGET;
     frame.forget = &forget;
     (void)peer_send(node->peer, TP__LANE_CONTROL, &frame);

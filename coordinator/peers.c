@@ -46,8 +46,10 @@ static void transmit_frame(struct coordinator *coordinator, const struct tp__pee
 
 static void transmit_reset(struct coordinator *coordinator, const struct tp__peer *id)
 {
-    Taskpool__Reset reset = TASKPOOL__RESET__INIT;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Reset reset;
+    taskpool__reset__init(&reset);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_RESET;
     frame.reset = &reset;
     transmit_frame(coordinator, id, &frame);
@@ -64,10 +66,12 @@ void peer_refuse(struct peer *peer, tp_status status, const char *format, ...)
     va_end(arguments);
     report(peer->coordinator, COORDINATOR_WARNING, "link-refused", "%s status=%s reason=\"%s\"", report_peer(peer).text,
            report_status(status), reason);
-    Taskpool__Refusal refusal = TASKPOOL__REFUSAL__INIT;
+    Taskpool__Refusal refusal;
+    taskpool__refusal__init(&refusal);
     refusal.status = status;
     refusal.reason = reason;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_REFUSAL;
     frame.refusal = &refusal;
     (void)tp__link_send(peer->link, TP__LANE_CONTROL, &frame);
@@ -78,9 +82,11 @@ void peer_say_bye(struct peer *peer, const char *reason)
 {
     if (peer->ended)
         return;
-    Taskpool__Bye bye = TASKPOOL__BYE__INIT;
+    Taskpool__Bye bye;
+    taskpool__bye__init(&bye);
     bye.reason = (char *)(uintptr_t)reason;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_BYE;
     frame.bye = &bye;
     (void)tp__link_send(peer->link, TP__LANE_CONTROL, &frame);

@@ -55,10 +55,12 @@ void placement_tell(struct coordinator *coordinator, struct session *session)
         runs[i].incarnation = tp__field_of_id(&placed->incarnation);
         list[i] = &runs[i];
     }
-    Taskpool__Placed placed = TASKPOOL__PLACED__INIT;
+    Taskpool__Placed placed;
+    taskpool__placed__init(&placed);
     placed.n_runs = session->placed_count;
     placed.runs = list;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_PLACED;
     frame.placed = &placed;
     session->placed_count = 0;

@@ -126,12 +126,14 @@ static bool make_room(struct coordinator *coordinator)
 static void send_need(struct coordinator *coordinator, struct program *program, struct session *source, bool list,
                       uint32_t *chunks, size_t count)
 {
-    Taskpool__Need need = TASKPOOL__NEED__INIT;
+    Taskpool__Need need;
+    taskpool__need__init(&need);
     need.root = tp__field(&program->root, sizeof program->root);
     need.list = list;
     need.chunks = chunks;
     need.n_chunks = count;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_NEED;
     frame.need = &need;
     program->asked = source;

@@ -41,7 +41,8 @@ struct query {
 
 static void send_answer(struct peer *peer, Taskpool__Answer *answer)
 {
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_ANSWER;
     frame.answer = answer;
     (void)peer_send(peer, TP__LANE_CONTROL, &frame);
@@ -49,7 +50,8 @@ static void send_answer(struct peer *peer, Taskpool__Answer *answer)
 
 static void answer_text(struct peer *peer, uint64_t id, tp_status status, const char *text)
 {
-    Taskpool__Answer answer = TASKPOOL__ANSWER__INIT;
+    Taskpool__Answer answer;
+    taskpool__answer__init(&answer);
     answer.id = id;
     answer.status = status;
     answer.text = (char *)(uintptr_t)text;
@@ -75,7 +77,8 @@ static void finish(struct coordinator *coordinator, struct query *query)
 {
     Taskpool__Answer *answers[KEPT_ANSWERS];
     Taskpool__TaskStatus *tasks[TASKS_LIMIT];
-    Taskpool__Answer all = TASKPOOL__ANSWER__INIT;
+    Taskpool__Answer all;
+    taskpool__answer__init(&all);
     all.id = query->tool_id;
     all.tasks = tasks;
     for (uint32_t i = 0; i < query->kept_count; i++) {
@@ -107,11 +110,13 @@ static bool ask(struct coordinator *coordinator, struct query *query, struct ses
 {
     if (!session->peer || session->peer->ended || !set_add(&query->asked, session->slot))
         return false;
-    Taskpool__Query message = TASKPOOL__QUERY__INIT;
+    Taskpool__Query message;
+    taskpool__query__init(&message);
     message.id = query->id;
     message.kind = TASKPOOL__QUERY_KIND__QUERY_WHY;
     message.subject = (char *)(uintptr_t)subject;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_QUERY;
     frame.query = &message;
     return session_send(coordinator, session, TP__LANE_CONTROL, &frame);
@@ -181,7 +186,8 @@ void query_answer_received(struct peer *peer, const Taskpool__Answer *answer)
         return;
     }
     set_remove(&query->asked, peer->session->slot);
-    Taskpool__Answer kept = TASKPOOL__ANSWER__INIT;
+    Taskpool__Answer kept;
+    taskpool__answer__init(&kept);
     kept.status = answer->status;
     kept.text = answer->text;
     kept.n_tasks = answer->n_tasks;

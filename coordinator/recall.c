@@ -11,9 +11,11 @@ enum { LOOK_MS = 100 };
 
 static void send_recall(struct node *node, uint32_t count)
 {
-    Taskpool__Recall recall = TASKPOOL__RECALL__INIT;
+    Taskpool__Recall recall;
+    taskpool__recall__init(&recall);
     recall.count = count;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_RECALL;
     frame.recall = &recall;
     (void)peer_send(node->peer, TP__LANE_CONTROL, &frame);

@@ -43,7 +43,8 @@ static void relay(struct peer *from, struct peer *to, struct flow *flow, const T
         return;
     }
     Taskpool__StreamFrame relayed = *stream;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_STREAM;
     frame.stream = &relayed;
     const uint64_t before = to->bulk_bytes;

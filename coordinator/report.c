@@ -93,8 +93,8 @@ struct peer_text report_peer(const struct peer *peer)
     return name;
 }
 
-static void refused(const struct peer *peer, enum coordinator_level level, const char *frame, const char *format,
-                    va_list arguments)
+__attribute__((format(printf, 4, 0))) static void refused(const struct peer *peer, enum coordinator_level level,
+                                                          const char *frame, const char *format, va_list arguments)
 {
     char reason[LINE_BYTES / 2];
     char line[LINE_BYTES];

@@ -11,7 +11,8 @@ enum { RUN_LIMIT_BYTES = 1 << 20 };
 static void send_tasks(const struct use *use, const struct batch *batch, const struct run *run,
                        const struct tp__hash *proof, uint32_t proof_count)
 {
-    Taskpool__Tasks tasks = TASKPOOL__TASKS__INIT;
+    Taskpool__Tasks tasks;
+    taskpool__tasks__init(&tasks);
     tasks.session = tp__field_of_id(&use->session->id);
     tasks.batch = batch->number;
     tasks.count = batch->count;
@@ -21,7 +22,8 @@ static void send_tasks(const struct use *use, const struct batch *batch, const s
     tasks.proof = tp__field(proof, proof_count * sizeof *proof);
     tasks.leaves = tp__field(run->leaves, run->size);
     tasks.incarnation = tp__field_of_id(&use->incarnation);
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_TASKS;
     frame.tasks = &tasks;
     (void)peer_send(use->node->peer, TP__LANE_BULK, &frame);
@@ -29,13 +31,15 @@ static void send_tasks(const struct use *use, const struct batch *batch, const s
 
 static void send_part(const struct use *use, const struct tp__leaf *leaf, const struct payload_part *part)
 {
-    Taskpool__Payload payload = TASKPOOL__PAYLOAD__INIT;
+    Taskpool__Payload payload;
+    taskpool__payload__init(&payload);
     payload.session = tp__field_of_id(&use->session->id);
     payload.sequence = leaf->sequence;
     payload.dispatch = leaf->dispatch;
     payload.offset = part->offset;
     payload.part = tp__field(part->bytes, part->size);
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_PAYLOAD;
     frame.payload = &payload;
     (void)peer_send(use->node->peer, TP__LANE_BULK, &frame);

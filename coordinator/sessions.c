@@ -126,11 +126,13 @@ bool session_send(struct coordinator *coordinator, struct session *session, enum
 void session_send_node_state(struct coordinator *coordinator, struct session *session, const struct tp__id *incarnation,
                              Taskpool__NodeCondition condition, const char *reason)
 {
-    Taskpool__NodeState state = TASKPOOL__NODE_STATE__INIT;
+    Taskpool__NodeState state;
+    taskpool__node_state__init(&state);
     state.incarnation = tp__field_of_id(incarnation);
     state.condition = condition;
     state.reason = (char *)(uintptr_t)reason;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_NODE_STATE;
     frame.node_state = &state;
     (void)session_send(coordinator, session, TP__LANE_CONTROL, &frame);
@@ -138,10 +140,12 @@ void session_send_node_state(struct coordinator *coordinator, struct session *se
 
 static void send_end(struct node *node, const struct tp__id *id, const char *reason)
 {
-    Taskpool__SessionEnd session_end = TASKPOOL__SESSION_END__INIT;
+    Taskpool__SessionEnd session_end;
+    taskpool__session_end__init(&session_end);
     session_end.session = tp__field_of_id(id);
     session_end.reason = (char *)(uintptr_t)reason;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_SESSION_END;
     frame.session_end = &session_end;
     (void)peer_send(node->peer, TP__LANE_CONTROL, &frame);

@@ -81,6 +81,7 @@ struct node {
     struct {         /* what it said last */
         uint32_t running, queued;
         uint64_t finished, sent;
+        bool drained;
     } report;
     bool had_waiting;       /* at the last look of recall.c, and nothing was queued here */
     uint64_t rate_finished; /* report.finished a second ago */

@@ -104,21 +104,24 @@ void status_answer(struct peer *peer, uint64_t id)
     }
     show_nodes(coordinator, shown);
     show_sessions(coordinator, shown);
-    Taskpool__CoordinatorStatus status = TASKPOOL__COORDINATOR_STATUS__INIT;
+    Taskpool__CoordinatorStatus status;
+    taskpool__coordinator_status__init(&status);
     status.name = coordinator->options.name;
     status.version = (char *)(uintptr_t)TP_VERSION;
     status.uptime_ms = (uint64_t)(coordinator->now_ms - coordinator->started_ms);
     status.queued = coordinator->queued.tasks;
     status.rate = coordinator->rate;
     status.refused_frames = coordinator->refused_frames;
-    Taskpool__Answer answer = TASKPOOL__ANSWER__INIT;
+    Taskpool__Answer answer;
+    taskpool__answer__init(&answer);
     answer.id = id;
     answer.n_nodes = shown->node_count;
     answer.nodes = shown->node_list;
     answer.n_sessions = shown->session_count;
     answer.sessions = shown->session_list;
     answer.coordinator = &status;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_ANSWER;
     frame.answer = &answer;
     (void)peer_send(peer, TP__LANE_CONTROL, &frame);

@@ -220,7 +220,8 @@ static void a_refusal_after_an_accept_ends_the_incarnation(void **state)
     struct end *node = world_node(world, 0, 11, 4);
     const struct tp__id incarnation = world_join(node, driver);
     static char reason[] = "the key was removed";
-    Taskpool__Accept accept = TASKPOOL__ACCEPT__INIT;
+    Taskpool__Accept accept;
+    taskpool__accept__init(&accept);
     accept.session = tp__field_of_id(&driver->life);
     accept.status = TP_E_UNTRUSTED;
     accept.reason = reason;
@@ -246,7 +247,8 @@ static void forget_ends_an_incarnation_and_reaches_the_node(void **state)
     struct end *node = world_node(world, 0, 11, 4);
     const struct tp__id incarnation = world_join(node, driver);
     node_credit(node, 10, 0, 0);
-    Taskpool__Forget forget = TASKPOOL__FORGET__INIT;
+    Taskpool__Forget forget;
+    taskpool__forget__init(&forget);
     forget.session = tp__field_of_id(&driver->life);
     forget.incarnation = tp__field_of_id(&incarnation);
     end_send(driver, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_FORGET, &forget);
@@ -266,7 +268,8 @@ static void a_node_that_says_bye_is_lost_at_once(void **state)
     struct end *driver = world_driver(world, 0, 1);
     struct end *node = world_node(world, 0, 11, 4);
     const struct tp__id incarnation = world_join(node, driver);
-    Taskpool__Bye bye = TASKPOOL__BYE__INIT;
+    Taskpool__Bye bye;
+    taskpool__bye__init(&bye);
     end_send(node, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_BYE, &bye);
     assert_int_equal(take_condition(driver, &incarnation), TASKPOOL__NODE_CONDITION__NODE_LOST);
     assert_int_equal(world_counts(world).nodes, 0);
@@ -282,7 +285,8 @@ static void only_drivers_that_a_node_has_accepted_hear_of_it(void **state)
     struct end *b = world_driver(world, 1, 2);
     struct end *node = world_node(world, 0, 11, 4);
     const struct tp__id incarnation = world_join(node, a);
-    Taskpool__Bye bye = TASKPOOL__BYE__INIT;
+    Taskpool__Bye bye;
+    taskpool__bye__init(&bye);
     end_send(node, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_BYE, &bye);
     assert_int_equal(take_condition(a, &incarnation), TASKPOOL__NODE_CONDITION__NODE_LOST);
     assert_int_equal(end_drop(b, TASKPOOL__FRAME__BODY_NODE_STATE), 0);
@@ -411,7 +415,8 @@ static void a_driver_that_says_bye_ends_its_session(void **state)
     struct end *driver = world_driver(world, 0, 1);
     struct end *node = world_node(world, 0, 11, 4);
     world_join(node, driver);
-    Taskpool__Bye bye = TASKPOOL__BYE__INIT;
+    Taskpool__Bye bye;
+    taskpool__bye__init(&bye);
     end_send(driver, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_BYE, &bye);
     assert_int_equal(end_drop(node, TASKPOOL__FRAME__BODY_SESSION_END), 1);
     assert_int_equal(world_counts(world).sessions, 0);
@@ -428,7 +433,8 @@ static void a_node_that_was_away_hears_that_a_session_has_ended(void **state)
     world_join(node, driver);
     end_send_raw(node, (const uint8_t *)"\xff\xff", 2);
     world_run(world);
-    Taskpool__Bye bye = TASKPOOL__BYE__INIT;
+    Taskpool__Bye bye;
+    taskpool__bye__init(&bye);
     end_send(driver, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_BYE, &bye);
     world_pass(world, 500);
     struct end *again = connect_node(world, 0, 11);
@@ -445,7 +451,8 @@ static void a_key_has_only_so_many_sessions(void **state)
     world_driver(world, 0, 3);
     assert_int_equal(end_refusal(connect_driver(world, 0, 4)), TP_E_LIMIT);
     world_driver(world, 1, 5); /* another key */
-    Taskpool__Bye bye = TASKPOOL__BYE__INIT;
+    Taskpool__Bye bye;
+    taskpool__bye__init(&bye);
     end_send(first, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_BYE, &bye);
     world_driver(world, 0, 6);
     world_close(world);
@@ -459,12 +466,14 @@ static void many_lives_are_remembered_and_no_more_than_so_many(void **state)
     uint64_t memory = 0;
     for (uint64_t life = 2; life < 3 * LOST_LIVES; life++) {
         /* the same connection begins one life after another */
-        Taskpool__Hello hello = TASKPOOL__HELLO__INIT;
+        Taskpool__Hello hello;
+        taskpool__hello__init(&hello);
         const struct tp__id id = world_id(life);
         hello.protocol = TP__PROTOCOL_VERSION;
         hello.role = TASKPOOL__ROLE__ROLE_NODE;
         hello.life = tp__field_of_id(&id);
-        Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+        Taskpool__Frame frame;
+        taskpool__frame__init(&frame);
         frame.number = 1;
         frame.body_case = TASKPOOL__FRAME__BODY_HELLO;
         frame.hello = &hello;

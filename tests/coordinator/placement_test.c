@@ -191,7 +191,8 @@ static void pinned_tasks_of_an_incarnation_that_has_gone_come_back_as_lost(void 
     struct end *node = world_node(world, 0, 11, 4);
     const struct tp__id incarnation = world_join(node, driver);
     const uint64_t first = driver_tasks(driver, 5, &(struct batch_options){.incarnation = &incarnation});
-    Taskpool__Bye bye = TASKPOOL__BYE__INIT;
+    Taskpool__Bye bye;
+    taskpool__bye__init(&bye);
     end_send(node, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_BYE, &bye);
     const uint64_t second = driver_tasks(driver, 2, &(struct batch_options){.incarnation = &incarnation});
     uint64_t back = 0;
@@ -285,7 +286,8 @@ static void send_part(struct end *driver, uint64_t sequence, uint32_t offset, si
     static uint8_t bytes[TP__PART_BYTES];
     for (size_t i = 0; i < size; i++)
         bytes[i] = (uint8_t)(sequence + offset + i * 7);
-    Taskpool__Payload payload = TASKPOOL__PAYLOAD__INIT;
+    Taskpool__Payload payload;
+    taskpool__payload__init(&payload);
     payload.session = tp__field_of_id(&driver->life);
     payload.sequence = sequence;
     payload.dispatch = 1;

@@ -48,7 +48,8 @@ static struct end *open_driver(struct world *world, size_t key, uint64_t session
 static void need(struct end *node, bool list, uint32_t first, uint32_t count)
 {
     uint32_t chunks[CHUNKS] = {first, first + 1, first + 2};
-    Taskpool__Need message = TASKPOOL__NEED__INIT;
+    Taskpool__Need message;
+    taskpool__need__init(&message);
     message.root = tp__field(&image.root, sizeof image.root);
     message.list = list;
     message.chunks = chunks;
@@ -59,7 +60,8 @@ static void need(struct end *node, bool list, uint32_t first, uint32_t count)
 
 static void send_chunk(struct end *driver, bool list, uint32_t index, const void *bytes, size_t size)
 {
-    Taskpool__Chunk chunk = TASKPOOL__CHUNK__INIT;
+    Taskpool__Chunk chunk;
+    taskpool__chunk__init(&chunk);
     chunk.root = tp__field(&image.root, sizeof image.root);
     chunk.list = list;
     chunk.index = index;
@@ -146,7 +148,8 @@ static void a_node_that_leaves_or_asks_no_more_is_not_waited_for(void **state)
     answer(driver);
     answer(driver);
     assert_true(world->coordinator->program_bytes > 0);
-    Taskpool__Bye bye = TASKPOOL__BYE__INIT;
+    Taskpool__Bye bye;
+    taskpool__bye__init(&bye);
     end_send(a, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_BYE, &bye);
     world_run(world);
     assert_int_equal(world->coordinator->program_bytes, 0);
@@ -228,7 +231,8 @@ static void a_driver_that_does_not_answer_is_not_waited_for(void **state)
         assert_int_equal(end_drop(silent, TASKPOOL__FRAME__BODY_NEED), 1);
         assert_int_equal(answer(other), 0);
         if (leaves) {
-            Taskpool__Bye bye = TASKPOOL__BYE__INIT;
+            Taskpool__Bye bye;
+            taskpool__bye__init(&bye);
             end_send(silent, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_BYE, &bye);
         } else {
             world_pass(world, 6500);
@@ -264,7 +268,8 @@ static void needs_that_make_no_sense_are_refused(void **state)
     struct world *world = world_open(NULL);
     struct end *driver = open_driver(world, 0, 1, LENGTH);
     struct end *node = world_node(world, 0, 11, 4);
-    Taskpool__Need message = TASKPOOL__NEED__INIT;
+    Taskpool__Need message;
+    taskpool__need__init(&message);
     message.list = true;
     end_send(node, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_NEED, &message); /* no root */
     struct tp__hash unknown = {{1}};

@@ -9,7 +9,8 @@ static uint8_t sealed[FRAME_BYTES];
 static void send_stream(struct end *end, const struct tp__id *session, const struct tp__id *incarnation,
                         uint64_t position, size_t size)
 {
-    Taskpool__StreamFrame stream = TASKPOOL__STREAM_FRAME__INIT;
+    Taskpool__StreamFrame stream;
+    taskpool__stream_frame__init(&stream);
     stream.session = tp__field_of_id(session);
     stream.incarnation = tp__field_of_id(incarnation);
     stream.position = position;

@@ -238,7 +238,8 @@ void end_cut(struct end *end)
 
 void end_send(struct end *end, enum tp__lane lane, Taskpool__Frame__BodyCase body_case, void *message)
 {
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = body_case;
     frame.hello = message;
     assert_true(tp__link_send(end->link, lane, &frame));
@@ -300,7 +301,8 @@ void end_hello(struct end *end, Taskpool__Role role, const struct tp__id *life, 
 {
     static char version[] = "0.1.0";
     end->life = *life;
-    Taskpool__Hello hello = TASKPOOL__HELLO__INIT;
+    Taskpool__Hello hello;
+    taskpool__hello__init(&hello);
     hello.protocol = TP__PROTOCOL_VERSION;
     hello.role = role;
     hello.life = tp__field_of_id(&end->life);
@@ -331,7 +333,8 @@ static void expect_welcome(struct end *end)
 
 void driver_offer(struct end *driver)
 {
-    Taskpool__Offer offer = TASKPOOL__OFFER__INIT;
+    Taskpool__Offer offer;
+    taskpool__offer__init(&offer);
     offer.signed_offer = tp__field(driver->offer, driver->offer_size);
     offer.session = tp__field_of_id(&driver->life);
     end_send(driver, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_OFFER, &offer);
@@ -383,7 +386,8 @@ struct tp__id node_accept(struct end *node, const struct end *driver, uint64_t i
 {
     const struct tp__id id = world_id(incarnation);
     uint8_t signed_accept[100] = {1};
-    Taskpool__Accept accept = TASKPOOL__ACCEPT__INIT;
+    Taskpool__Accept accept;
+    taskpool__accept__init(&accept);
     accept.session = tp__field_of_id(&driver->life);
     accept.signed_accept = tp__field(signed_accept, sizeof signed_accept);
     accept.incarnation = tp__field_of_id(&id);
@@ -395,7 +399,8 @@ struct tp__id node_accept(struct end *node, const struct end *driver, uint64_t i
 
 void driver_use(struct end *driver, const struct tp__id *incarnation)
 {
-    Taskpool__Use use = TASKPOOL__USE__INIT;
+    Taskpool__Use use;
+    taskpool__use__init(&use);
     use.incarnation = tp__field_of_id(incarnation);
     end_send(driver, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_USE, &use);
     world_run(driver->world);
@@ -415,7 +420,8 @@ struct tp__id world_join(struct end *node, struct end *driver)
 
 void node_credit(struct end *node, uint64_t total, uint32_t running, uint32_t queued)
 {
-    Taskpool__Credit credit = TASKPOOL__CREDIT__INIT;
+    Taskpool__Credit credit;
+    taskpool__credit__init(&credit);
     credit.total = total;
     credit.running = running;
     credit.queued = queued;
@@ -450,7 +456,8 @@ uint64_t driver_tasks(struct end *driver, uint32_t count, const struct batch_opt
     uint8_t signature[TP__SIGNATURE_BYTES];
     const uint64_t number = ++driver->batches;
     tp__batch_sign(driver->signing_secret, &driver->life, number, count, &root, signature);
-    Taskpool__Tasks tasks = TASKPOOL__TASKS__INIT;
+    Taskpool__Tasks tasks;
+    taskpool__tasks__init(&tasks);
     tasks.session = tp__field_of_id(&driver->life);
     tasks.batch = number;
     tasks.count = tasks.run = count;
