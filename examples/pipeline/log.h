@@ -26,7 +26,7 @@ void log_page(uint64_t page, uint64_t seed, struct page_text *out);
  *  such a log. */
 bool log_parse(uint64_t page, const char *text, size_t size, struct page_text *out);
 
-/** The second stage: adds a column in front of the path that says what the request is: "ok" or the name of an attack. */
+/** The second stage: adds a column in front of the path that says what the request is: "ok" or an attack's name. */
 struct inspector;
 struct inspector *inspector_new(void);
 void inspector_free(struct inspector *inspector);

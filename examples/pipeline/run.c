@@ -5,17 +5,18 @@
  *        ^                                                                     |
  *        +------------------------------control--------------------------------+
  *
- * What TaskPool promises: a message that a channel accepted is taken exactly once, and a task that took or sent one is not
- * run again when its node dies: its promise fails (TP_E_NODE_LOST), and what it had taken is gone with it. The rest is the
- * application's, and it is little:
+ * What TaskPool promises: a message that a channel accepted is taken exactly once, and a task that took or sent one
+ * is not run again when its node dies: its promise fails (TP_E_NODE_LOST), and what it had taken is gone with it. The
+ * rest is the application's, and it is little:
  *
  * 1. Every page has a number, and the source can make a page again. So nothing but numbers must be remembered.
- * 2. The driver is the sink. It takes a page with a number that it has not had, in order, and drops any other one: a page
- *    counts once however often it comes. What it took it acknowledges over `control`, cumulatively.
+ * 2. The driver is the sink. It takes a page with a number that it has not had, in order, and drops any other one: a
+ *    page counts once however often it comes. What it took it acknowledges over `control`, cumulatively.
  * 3. The source is at most WINDOW pages ahead of what is acknowledged. So a ring of WINDOW places puts them in order.
- * 4. A supervisor, a green thread of the driver, awaits each stage. When one is lost it starts it again and then tells the
- *    source to send everything again that is not acknowledged. Whatever a stage had in hand when it died was taken before
- *    its promise failed, so it is not acknowledged, so it comes again. A new source begins with what is not acknowledged.
+ * 4. A supervisor, a green thread of the driver, awaits each stage. When one is lost it starts it again and then
+ *    tells the source to send everything again that is not acknowledged. Whatever a stage had in hand when it died
+ *    was taken before its promise failed, so it is not acknowledged, so it comes again. A new source begins with what
+ *    is not acknowledged.
  *
  * Nobody waits in a circle: the driver never waits to send (`control` has no capacity, and holds at most a command per
  * acknowledgement and restart), so it always comes back to receive, and the pages drain towards it. */

@@ -51,8 +51,8 @@ static struct colour palette(double place)
                            a.blue + (b.blue - a.blue) * smooth};
 }
 
-/* Follows z := z^2 + c from 0, and the derivative of z by c. Where z escapes, the colour comes from how long it took, made
- * continuous, and the light from the slope of that height, whose direction is z / derivative. */
+/* Follows z := z^2 + c from 0, and the derivative of z by c. Where z escapes, the colour comes from how long it took,
+ * made continuous, and the light from the slope of that height, whose direction is z / derivative. */
 static struct colour point_colour(double x, double y, uint32_t iterations)
 {
     static const double escape = 1e6, light_x = 0.7071067811865476, light_y = 0.7071067811865476, light_height = 1.4;

@@ -3,7 +3,8 @@
  * The Mandelbrot set: smooth colours, and light from the side.
  *
  * A pixel depends on the view alone, and every operation is one that IEEE 754 rounds exactly (of libm only
- * sqrt: the variants of the others differ from processor to processor): so it has the same bytes wherever it is computed.
+ * sqrt: the variants of the others differ from processor to processor): so it has the same bytes wherever it is
+ * computed.
  */
 #ifndef RENDER_MANDELBROT_H
 #define RENDER_MANDELBROT_H

@@ -21,12 +21,12 @@ int fail(const char *what)
 
 int complain(const char *format, ...)
 {
+    fprintf(stderr, "%s: ", program_invocation_short_name);
     va_list arguments;
     va_start(arguments, format);
-    fprintf(stderr, "%s: ", program_invocation_short_name);
     vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
     va_end(arguments);
+    fputc('\n', stderr);
     return EXIT_FAILED;
 }
 

@@ -25,8 +25,8 @@ struct estimate {
     uint32_t steps; /**< of a path: months */
 };
 
-/** Simulates monthly steps of the share's price, path after path, until the standard error is at most `precision`, but at
- *  least 1,000 paths and at most `path_limit`. The result depends on the arguments alone. */
+/** Simulates monthly steps of the share's price, path after path, until the standard error is at most `precision`,
+ *  but at least 1,000 paths and at most `path_limit`. The result depends on the arguments alone. */
 struct estimate call_simulate(const struct call *call, double precision, uint64_t path_limit, uint64_t seed);
 
 /** Black and Scholes' formula. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Prices a grid of European calls by simulation on a pool of any kind, and holds each price against the closed form.
  *
- * Thousands of unequal tasks: a call is simulated until its price is known well enough, which takes a calm one of half a
- * year a thousand paths of 6 steps, and a wild one of three years many thousands of 36. */
+ * Thousands of unequal tasks: a call is simulated until its price is known well enough, which takes a calm one of
+ * half a year a thousand paths of 6 steps, and a wild one of three years many thousands of 36. */
 #include "support/progress.h"
 #include "support/support.h"
 #include "sweep/call.h"
@@ -96,15 +96,18 @@ static const double SHOWN_YEARS = 1.0;
 
 static void make_grid(struct call grid[COUNT])
 {
-    for (uint32_t i = 0; i < COUNT; i++)
+    for (uint32_t i = 0; i < COUNT; i++) {
+        const uint32_t strike = i % STRIKES, volatility = i / STRIKES % VOLATILITIES;
+        const uint32_t maturity = i / STRIKES / VOLATILITIES;
         grid[i] = (struct call){
             .number = i,
             .spot = 100,
-            .strike = 80 + 2 * (double)(i % STRIKES),
-            .volatility = 0.20 + 0.025 * (double)(i / STRIKES % VOLATILITIES),
-            .years = 0.5 + 0.25 * (double)(i / STRIKES / VOLATILITIES),
+            .strike = 80 + 2 * strike,
+            .volatility = 0.20 + 0.025 * volatility,
+            .years = 0.5 + 0.25 * maturity,
             .rate = 0.03,
         };
+    }
 }
 
 static int write_csv(const char *path, const struct call *grid, const struct estimate *estimates)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes.
  *
- * The driver reads the corpus and keeps a window of tasks in flight, so that its memory does not grow with the corpus. It
- * takes their results in the order in which it submitted them. A parcel's counts are a run of level 0. Two runs of one
- * level are merged by a task into one of the next level, as a binary counter carries: so each word is merged once a
- * level, there are as many levels as the number of parcels has bits, and any two workers' results can meet anywhere.
+ * The driver reads the corpus and keeps a window of tasks in flight, so that its memory does not grow with the
+ * corpus. It takes their results in the order in which it submitted them. A parcel's counts are a run of level 0. Two
+ * runs of one level are merged by a task into one of the next level, as a binary counter carries: so each word is
+ * merged once a level, there are as many levels as the number of parcels has bits, and any two workers' results can
+ * meet anywhere.
  *
  * A result has a limit (16 MiB). Two runs that might exceed MERGE_LIMIT together are not merged by a task: they stay as
  * they are, and the driver's last step, a merge of all runs that are left, reads them side by side. */

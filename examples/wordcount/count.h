@@ -18,8 +18,8 @@ struct counts {
     tp_value runs;    /* what the letters lie in */
 };
 
-/** Counts every word of the corpus; `total_bytes` is what the progress bar goes up to. False on failure, after a message
- *  on standard error. */
+/** Counts every word of the corpus; `total_bytes` is what the progress bar goes up to. False on failure, after a
+ *  message on standard error. */
 bool count_corpus(tp_pool *pool, struct corpus *corpus, uint64_t total_bytes, struct progress *progress,
                   struct counts *counts);
 void counts_free(struct counts *counts);

@@ -14,8 +14,8 @@ struct slot {
     uint32_t hash;
 };
 
-/* Open addressing with linear probing, at most half full. The word that is being read grows at the end of the arena, and
- * stays there if it is new. */
+/* Open addressing with linear probing, at most half full. The word that is being read grows at the end of the arena,
+ * and stays there if it is new. */
 struct tally {
     struct slot *slots;
     size_t slot_count; /* a power of two */

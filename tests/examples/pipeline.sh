@@ -29,8 +29,8 @@ done
 check "a crash that never comes" same_as_serial --fail-stage-after 1000000
 check "is none" test "$(restarts parse)" -eq 0
 check "one page" bash -c '"$0" --pages 1 -o one.csv >/dev/null && head -65 serial.csv | cmp - one.csv' "$program"
-check "another log" bash -c '"$0" --pages 3 --seed 2 -o other.csv >/dev/null && ! head -193 serial.csv | cmp -s - other.csv' \
-    "$program"
+check "another log" "$program" --pages $pages --seed 2 -o other.csv
+check "is another one" bash -c '! cmp -s serial.csv other.csv'
 
 check "a stage that may not be started again" ends_with 1 'stage .* failed: (TP_E_TASK|TP_E_NODE_LOST): ' \
     "$program" --pages $pages --fail-stage-after 3 --restarts 0

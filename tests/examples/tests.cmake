@@ -27,8 +27,8 @@ foreach(case "1:0" "3:1" "1000:168" "10000000:664579")
 endforeach()
 example_test(primes_refuses primes -5 EXPECT "usage: primes")
 
-# The four jobs, each with its script. Those whose library is missing were left out by examples/CMakeLists.txt, which says
-# so.
+# The four jobs, each with its script. Those whose library is missing are left out by examples/CMakeLists.txt, which
+# says so.
 set(jobs sweep pipeline)
 pkg_check_modules(zlib QUIET IMPORTED_TARGET zlib)
 pkg_check_modules(libpng QUIET IMPORTED_TARGET libpng)
