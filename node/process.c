@@ -147,6 +147,10 @@ ssize_t process_read_socket(struct process *process)
     ssize_t got;
     while ((got = read(process->socket.descriptor, all->input, sizeof all->input)) < 0 && errno == EINTR)
         ;
+    if (got > 0 && !process->has_score) {
+        process_offer_to_oom_killer(process, true);
+        process->has_score = true;
+    }
     if (got > 0)
         all->callbacks.received(all->callbacks.context, process->worker, all->input, (size_t)got);
     return got;

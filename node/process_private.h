@@ -39,6 +39,7 @@ struct process {
     struct event_source socket;
     int64_t disconnected_deadline_ms; /**< of one that has closed the socket; 0: to be set by the next tick */
     bool paused;                      /**< not read from */
+    bool has_score;                   /**< it was offered to the kernel, or that was tried for the last time */
     struct process *next_to_flush;
     bool to_flush;
     struct tp__buffer sending;
@@ -98,6 +99,10 @@ ssize_t process_read_socket(struct process *process);
 /** The same of a pipe, by lines. `all`: if nothing is there, the unfinished line is handed on. False: nothing, or the
  *  end. */
 bool process_read_output(struct process *process, struct process_output *output, bool all);
+/** So that the kernel ends it before anything else when memory runs out. At the very beginning of a program this may
+ *  fail for an agent that is not root, so it is tried again (`is_last`) when the process has said something. */
+void process_offer_to_oom_killer(struct process *process, bool is_last);
+
 /** Closes it if it is open. */
 void process_close_descriptor(int *descriptor);
 /** Closes the socket and the pipes. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "memory.h"
 #include "process_private.h"
 
 #include <errno.h>
@@ -119,18 +120,19 @@ static void close_channels(struct channels *channels, int end)
     process_close_descriptor(&channels->pipes[1][end ? 1 : 0]);
 }
 
-/* The kernel takes a worker before anything else when memory runs out. */
-static void offer_to_oom_killer(struct process *process)
+void process_offer_to_oom_killer(struct process *process, bool is_last)
 {
     char path[64];
     (void)snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)process->self.pid);
     const int file = open(path, O_WRONLY | O_CLOEXEC);
-    const bool ok = file >= 0 && write(file, "1000", 4) == 4;
+    process->has_score = file >= 0 && write(file, "1000", 4) == 4;
     const int error = errno;
     if (file >= 0)
         close(file);
-    if (ok || error == ENOENT || error == ESRCH || process->all->warned_of_score)
+    if (process->has_score || !is_last || process->all->warned_of_score)
         return;
+    if (memory_of_process(process->self.pid) == 0)
+        return; /* it has ended, or is about to: the file belongs to root then, or is gone */
     process->all->warned_of_score = true;
     char text[160];
     (void)snprintf(text, sizeof text,
@@ -237,7 +239,7 @@ bool process_start(struct processes *processes, uint32_t worker, const struct ag
     if (ok) {
         process->next = processes->running[worker % PROCESS_BUCKETS];
         processes->running[worker % PROCESS_BUCKETS] = process;
-        offer_to_oom_killer(process);
+        process_offer_to_oom_killer(process, false);
         return true;
     }
     if (executed)
