@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "support/support.h"
 
+#include <err.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -14,19 +15,16 @@
 int fail(const char *what)
 {
     const tp_error *error = tp_last_error();
-    fprintf(stderr, "%s: %s: %s: %s\n", program_invocation_short_name, what, tp_status_name(error->status),
-            error->message);
+    warnx("%s: %s: %s", what, tp_status_name(error->status), error->message);
     return EXIT_FAILED;
 }
 
 int complain(const char *format, ...)
 {
-    fprintf(stderr, "%s: ", program_invocation_short_name);
     va_list arguments;
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    vwarnx(format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
     return EXIT_FAILED;
 }
 
