@@ -63,6 +63,14 @@ static void transmit(void *context, const uint8_t *bytes, size_t size)
         give_up(connection, EXIT_UNREACHABLE, TP_E_SYSTEM, "nothing can be sent");
 }
 
+/* By name, node10 behind node9. */
+static int compare_nodes(const void *a, const void *b)
+{
+    const Taskpool__NodeStatus *const *first = a;
+    const Taskpool__NodeStatus *const *second = b;
+    return strverscmp((*first)->name, (*second)->name);
+}
+
 static void keep(struct connection *connection, const Taskpool__Answer *answer)
 {
     if (answer->id != connection->asked || connection->answer)
@@ -74,6 +82,8 @@ static void keep(struct connection *connection, const Taskpool__Answer *answer)
     free(bytes);
     if (!connection->answer)
         give_up(connection, EXIT_FAILED, TP_E_NOMEM, "no memory for the answer");
+    else if (connection->answer->n_nodes > 0)
+        qsort(connection->answer->nodes, connection->answer->n_nodes, sizeof *connection->answer->nodes, compare_nodes);
 }
 
 static void received(void *context, const Taskpool__Frame *frame)

@@ -89,11 +89,15 @@ static void expect(bool is_so, const char *what)
 
 static void print_error(const tp_error *error)
 {
-    printf("  %s: %s\n  in task %s, on %s\n", tp_status_name(error->status), error->message, error->task, error->node);
-    const char *line = error->backtrace;
-    for (int i = 0; i < 3 && *line; i++) {
+    printf("  %s: %s\n  in task %s, on %s, worker %d\n", tp_status_name(error->status), error->message, error->task,
+           error->node, error->worker);
+}
+
+static void print_backtrace(const char *line, int lines)
+{
+    while (lines-- > 0 && *line) {
         const size_t length = strcspn(line, "\n");
-        printf("    %.*s\n", (int)length, line);
+        printf("    at %.*s\n", (int)length, line);
         line += length + (line[length] == '\n');
     }
 }
@@ -154,6 +158,7 @@ static void show_crash(tp_pool *pool)
     const tp_status status = tp_run(pool, crash, &unused, 16);
     expect(status != TP_OK, "it fails");
     print_error(tp_last_error());
+    print_backtrace(tp_last_error()->backtrace, 3);
     expect(strstr(tp_last_error()->message, "SIGSEGV") != NULL, "the error names the signal");
     expect(strcmp(tp_last_error()->task, "crash") == 0, "the error names the task");
     int well = 0;

@@ -260,17 +260,10 @@ static bool start_node(struct loopback *loopback, unsigned number, unsigned work
     (void)snprintf(texts[5], PATH_MAX, "--workers=%u", workers);
     /* at its end there is nothing to wait for: the program has ended */
     char at_once[] = "--drain-timeout=0";
-    /* only root can give workers a user of their own */
+    /* whoever starts it runs a program of their own, and root is not needed for it */
     char same_user[] = "--same-user";
-    char *arguments[ARGUMENTS] = {loopback->programs[1],
-                                  texts[0],
-                                  texts[1],
-                                  texts[2],
-                                  texts[3],
-                                  texts[4],
-                                  texts[5],
-                                  at_once,
-                                  geteuid() == 0 ? NULL : same_user};
+    char *arguments[ARGUMENTS] = {
+        loopback->programs[1], texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], at_once, same_user};
     return start_process(loopback, name, arguments, problem) != NULL;
 }
 

@@ -10,6 +10,7 @@
 #include <link.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <ucontext.h>
 
 static struct tp__worker_memory *watched;
 
@@ -29,18 +30,47 @@ static uint32_t slot_of_thread(void)
                : 0;
 }
 
-static void write_frames(struct tp__worker_crash *crash)
+/* Where the signal found the thread. */
+static uintptr_t interrupted_at(const void *machine)
 {
-    void *frames[TP__WORKER_FRAMES_LIMIT];
-    const int count = backtrace(frames, TP__WORKER_FRAMES_LIMIT);
-    for (int i = 0; i < count; i++)
-        crash->frames[i] = (uint64_t)(uintptr_t)frames[i];
-    crash->frame_count = count > 0 ? (uint32_t)count : 0;
+    const ucontext_t *context = machine;
+#if defined(__x86_64__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+#else
+    return (uintptr_t)context->uc_mcontext.pc;
+#endif
+}
+
+/* From there on: what the handlers called is of no interest. 0, or a place that is not found: all. */
+/* Where the thread was when the signal came. */
+static uintptr_t program_counter(const void *machine)
+{
+    const ucontext_t *context = machine;
+#if defined(__x86_64__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+#else
+    return (uintptr_t)context->uc_mcontext.pc;
+#endif
+}
+
+/* The calls from `innermost` outwards; the handler's own are left out. 0: all. */
+static void write_frames(struct tp__worker_crash *crash, uintptr_t innermost)
+{
+    void *frames[TP__WORKER_FRAMES_LIMIT + HANDLER_FRAMES];
+    const int count = backtrace(frames, TP__WORKER_FRAMES_LIMIT + HANDLER_FRAMES);
+    int first = 0;
+    while (first < count && (uintptr_t)frames[first] != innermost)
+        first++;
+    if (first == count)
+        first = 0;
+    uint32_t written = 0;
+    for (int i = first; i < count && written < TP__WORKER_FRAMES_LIMIT; i++)
+        crash->frames[written++] = (uint64_t)(uintptr_t)frames[i];
+    crash->frame_count = written;
 }
 
 static void on_crash(int signal_number, siginfo_t *info, void *machine)
 {
-    (void)machine;
     struct tp__worker_crash *crash = &watched->crash;
     if (begin_record(crash)) {
         const struct tp__loop *loop = tp__loop_of_thread;
@@ -51,7 +81,7 @@ static void on_crash(int signal_number, siginfo_t *info, void *machine)
         if (is_fault && loop && loop->current && tp__stack_guard_contains(loop->current, info->si_addr))
             crash->overflow_kib = (uint32_t)(loop->current->stack_bytes >> 10);
         else
-            write_frames(crash);
+            write_frames(crash, interrupted_at(machine));
         atomic_store_explicit(&crash->state, TP__CRASH_COMPLETE, memory_order_release);
     }
     signal(signal_number, SIG_DFL);
@@ -70,7 +100,7 @@ static void on_exit_called(int status, void *argument)
     crash->exit_called = 1;
     crash->exit_status = status;
     crash->thread = slot_of_thread();
-    write_frames(crash);
+    write_frames(crash, 0);
     atomic_store_explicit(&crash->state, TP__CRASH_COMPLETE, memory_order_release);
     _exit(status); /* no destructors while other tasks run */
 }
