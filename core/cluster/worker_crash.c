@@ -11,6 +11,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <ucontext.h>
+#include <ucontext.h>
+
+enum { HANDLER_FRAMES = 8 };
 
 static struct tp__worker_memory *watched;
 
