@@ -1,4 +1,5 @@
-# What a user installs: the CMake package, the .pc file, and packages of both kinds.
+# What a user installs: the CMake package, the .pc file, and packages of both kinds. The component libtaskpool is what
+# programs are built with.
 include(CMakePackageConfigHelpers)
 
 # TASKPOOL_REQUIRES: the pkg-config modules of what libtaskpool uses. Who links a static one needs them, too.
@@ -12,15 +13,16 @@ elseif(TASKPOOL_REQUIRES)
 endif()
 
 set(package_directory ${CMAKE_INSTALL_LIBDIR}/cmake/TaskPool)
-install(EXPORT TaskPoolTargets NAMESPACE TaskPool:: DESTINATION ${package_directory})
+install(EXPORT TaskPoolTargets NAMESPACE TaskPool:: DESTINATION ${package_directory} COMPONENT libtaskpool)
 configure_file(cmake/TaskPoolConfig.cmake.in TaskPoolConfig.cmake @ONLY)
 write_basic_package_version_file(TaskPoolConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/TaskPoolConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/TaskPoolConfigVersion.cmake
-    DESTINATION ${package_directory})
+    DESTINATION ${package_directory} COMPONENT libtaskpool)
 
 file(RELATIVE_PATH pc_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/taskpool.pc.in taskpool.pc @ONLY)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/taskpool.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/taskpool.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
+    COMPONENT libtaskpool)
 install(FILES LICENSE README.md CHANGELOG.md TYPE DOC OPTIONAL)
 
 set(CPACK_GENERATOR TGZ DEB)

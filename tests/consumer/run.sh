@@ -14,10 +14,10 @@ mkdir -p "$work"
 
 if [ "$linkage" = shared ]; then
     cmake -S "$source" -B "$work/library" -G Ninja -DBUILD_SHARED_LIBS=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo
-    cmake --build "$work/library"
+    cmake --build "$work/library" --target taskpool
     build=$work/library
 fi
-cmake --install "$build" --prefix "$prefix"
+cmake --install "$build" --prefix "$prefix" --component libtaskpool
 # An installed tree may be moved.
 mv "$prefix" "$prefix-moved"
 prefix=$prefix-moved
