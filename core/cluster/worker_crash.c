@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <ucontext.h>
-#include <ucontext.h>
 
 enum { HANDLER_FRAMES = 8 };
 
@@ -103,7 +102,7 @@ static void on_exit_called(int status, void *argument)
     crash->exit_called = 1;
     crash->exit_status = status;
     crash->thread = slot_of_thread();
-    write_frames(crash, 0);
+    write_frames(crash, program_counter(machine));
     atomic_store_explicit(&crash->state, TP__CRASH_COMPLETE, memory_order_release);
     _exit(status); /* no destructors while other tasks run */
 }
