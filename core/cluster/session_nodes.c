@@ -234,12 +234,17 @@ static void free_node(struct node *node)
     free(node);
 }
 
-/* NULL without memory, or if the keys are none. */
-static struct node *new_node(struct tp__session *session, const struct tp__accept *accept, const struct tp__hash *hash)
+static struct node *new_node(struct tp__session *session, const struct tp__accept *accept,
+                             const struct tp__stream_keys *keys)
 {
     struct node *node = calloc(1, sizeof *node);
     if (!node)
         return NULL;
+    node->stream = tp__stream_new(keys, &session->id, &accept->incarnation);
+    if (!node->stream) {
+        free(node);
+        return NULL;
+    }
     node->incarnation = accept->incarnation;
     node->entry.key = key_of(&accept->incarnation);
     node->assembly.limit_bytes = TP__ASSEMBLY_LIMIT_BYTES;
@@ -247,15 +252,21 @@ static struct node *new_node(struct tp__session *session, const struct tp__accep
                             &node->waiting, &node->pinned, &node->batches};
     for (size_t i = 0; i < sizeof rings / sizeof rings[0]; i++)
         tp__ring_init(rings[i]);
-    struct tp__stream_keys keys;
-    if (tp__stream_keys_of_driver(&keys, session->keys.exchange_public, session->keys.exchange_secret,
-                                  accept->exchange_key, hash))
-        node->stream = tp__stream_new(&keys, &session->id, &accept->incarnation);
-    sodium_memzero(&keys, sizeof keys);
-    if (!node->stream) {
-        free(node);
+    return node;
+}
+
+/* NULL without memory. */
+static struct node *add_node(struct tp__session *session, const struct tp__accept *accept,
+                             const struct tp__stream_keys *keys)
+{
+    struct node *node = reserve_order(session) ? new_node(session, accept, keys) : NULL;
+    if (!node)
+        return NULL;
+    if (!know(session, &accept->incarnation) || !tp__session_index_add(&session->nodes.index, &node->entry)) {
+        free_node(node);
         return NULL;
     }
+    session->nodes.count++;
     return node;
 }
 
@@ -263,11 +274,18 @@ static void use_node(struct tp__session *session, const Taskpool__Accept *accept
                      const struct tp__id *life, const char *name)
 {
     const struct tp__hash hash = tp__hash_of(accept->signed_accept.data, accept->signed_accept.len);
-    struct node *node = reserve_order(session) ? new_node(session, content, &hash) : NULL;
-    if (!node || !know(session, &content->incarnation) || !tp__session_index_add(&session->nodes.index, &node->entry)) {
-        if (node)
-            free_node(node);
-        refused(session, life, name, TP_E_NOMEM, "this driver has no memory for it, or its key is none");
+    struct tp__stream_keys keys;
+    if (!tp__stream_keys_of_driver(&keys, session->keys.exchange_public, session->keys.exchange_secret,
+                                   content->exchange_key, &hash)) {
+        session->tasks.refused++;
+        refused(session, life, name, TP_E_UNTRUSTED, "its exchange key is none");
+        return;
+    }
+    struct node *node = add_node(session, content, &keys);
+    sodium_memzero(&keys, sizeof keys);
+    if (!node) {
+        refused(session, life, name, TP_E_NOMEM, "this driver has no memory for it");
+        send_forget(session, &content->incarnation); /* it will accept anew */
         return;
     }
     node->life = *life;
@@ -277,7 +295,6 @@ static void use_node(struct tp__session *session, const Taskpool__Accept *accept
     node->reachable = true;
     struct ring *place = find_numbers(session, node->workers, &node->first_worker);
     tp__ring_append(place, &node->ring);
-    session->nodes.count++;
     forget_refusal(session, life);
     send_use(session, node);
     uint8_t body[4];

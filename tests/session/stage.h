@@ -131,6 +131,8 @@ struct stage {
 
 /** What the coordinator has room for: 1 MiB, unless a test says so before stage_new. */
 extern uint64_t stage_queue_bytes;
+/** The session is at work, not the stage around it. */
+extern bool stage_in_session;
 
 /** With no node yet, linked and welcomed. `adjust` may change the options before; NULL: nothing. */
 struct stage *stage_new(void (*adjust)(struct tp__session_options *options));

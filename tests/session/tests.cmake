@@ -2,3 +2,5 @@
 foreach(name tasks_test children_test losses_test link_test)
     taskpool_test(session ${name} SOURCES session/stage.c LIBRARIES taskpool_session taskpool_proto)
 endforeach()
+taskpool_test(session chaos_test SOURCES session/stage.c TIMEOUT 120 LIBRARIES taskpool_session taskpool_proto)
+target_link_options(session.chaos_test PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
