@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <ucontext.h>
 
-enum { HANDLER_FRAMES = 8 };
-
 static struct tp__worker_memory *watched;
 
 /* True for the first thread that dies. */
@@ -102,7 +100,7 @@ static void on_exit_called(int status, void *argument)
     crash->exit_called = 1;
     crash->exit_status = status;
     crash->thread = slot_of_thread();
-    write_frames(crash, program_counter(machine));
+    write_frames(crash, 0);
     atomic_store_explicit(&crash->state, TP__CRASH_COMPLETE, memory_order_release);
     _exit(status); /* no destructors while other tasks run */
 }
