@@ -81,7 +81,7 @@ static void on_crash(int signal_number, siginfo_t *info, void *machine)
         if (is_fault && loop && loop->current && tp__stack_guard_contains(loop->current, info->si_addr))
             crash->overflow_kib = (uint32_t)(loop->current->stack_bytes >> 10);
         else
-            write_frames(crash, interrupted_at(machine));
+            write_frames(crash, program_counter(machine));
         atomic_store_explicit(&crash->state, TP__CRASH_COMPLETE, memory_order_release);
     }
     signal(signal_number, SIG_DFL);
