@@ -249,6 +249,13 @@ static bool may_be_returned_so(const struct tp__record *record)
     return record->size > 0 && (record->body[0] == TP__RETURNED_RECALLED || record->body[0] == TP__RETURNED_UNREADABLE);
 }
 
+/* One that was cancelled before it started: it waits no longer, and may be among the settled ones. */
+static void came_back(struct worker *worker)
+{
+    worker->given -= worker->given > 0;
+    worker->settled -= worker->settled > 0;
+}
+
 /* Of a process that is READY. */
 static enum fate judge(struct agent *agent, struct worker *worker, const struct tp__record *record)
 {
@@ -270,6 +277,8 @@ static enum fate judge(struct agent *agent, struct worker *worker, const struct 
     struct session *session = worker->session;
     struct task *task = task_find_current(session, record->task, record->dispatch);
     if (!task) {
+        if (record->type == TP__RECORD_RETURNED)
+            came_back(worker);
         agent->late++;
         return FATE_DROP;
     }
