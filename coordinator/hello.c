@@ -61,7 +61,7 @@ void hello_received(struct peer *peer, const Taskpool__Hello *hello)
         return;
     } else {
         peer->role = role;
-        report(peer->coordinator, COORDINATOR_INFO, "welcome", "%s role=%s key=%s", report_peer(peer).text,
+        report(peer->coordinator, COORDINATOR_INFO, "welcome", "%s role=%s key-name=%s", report_peer(peer).text,
                tp__role_name(role), key_name);
         welcome(peer);
         if (peer->node)

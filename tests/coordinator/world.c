@@ -42,21 +42,29 @@ static struct end *find_end(const struct world *world, const struct tp__peer *id
     return index < world->end_count ? world->ends[index] : NULL;
 }
 
+bool world_in_coordinator;
+
 static void on_transmit(void *context, const struct tp__peer *peer, const uint8_t *bytes, size_t size)
 {
+    const bool was_in_coordinator = world_in_coordinator;
+    world_in_coordinator = false;
     struct end *end = find_end(context, peer);
     if (end)
         post(&end->tail, NULL, bytes, size);
+    world_in_coordinator = was_in_coordinator;
 }
 
 static void on_log(void *context, enum coordinator_level level, const char *event, const char *text)
 {
     struct world *world = context;
+    const bool was_in_coordinator = world_in_coordinator; /* the stop and the end of the world log, too */
+    world_in_coordinator = false;
     world->log_lines++;
     if (getenv("VERBOSE"))
         print_message("%lld %d %s %s\n", (long long)world->now_ms, (int)level, event, text);
     if (strstr(event, "refused"))
         (void)snprintf(world->last_refused, sizeof world->last_refused, "%s", text);
+    world_in_coordinator = was_in_coordinator;
 }
 
 static void write_keys(struct tp__key keys[WORLD_KEYS], const char *path, enum tp__role role)
@@ -140,8 +148,10 @@ static bool deliver_to_coordinator(struct world *world)
     world->head = message->next;
     if (!world->head)
         world->tail = &world->head;
+    world_in_coordinator = true;
     coordinator_receive(world->coordinator, &message->from->id, &message->from->key->public_key, message->bytes,
                         message->size, world->now_ms);
+    world_in_coordinator = false;
     free(message);
     return true;
 }
@@ -167,7 +177,9 @@ void world_pass(struct world *world, int64_t ms)
         for (size_t i = 0; i < world->end_count; i++)
             if (world->ends[i] && !world->ends[i]->deaf)
                 (void)tp__link_tick(world->ends[i]->link, world->now_ms);
+        world_in_coordinator = true;
         (void)coordinator_tick(world->coordinator, world->now_ms);
+        world_in_coordinator = false;
         world_run(world);
     }
 }

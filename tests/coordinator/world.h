@@ -55,6 +55,9 @@ struct end {
     uint64_t tasks_received;
 };
 
+/** True while the coordinator runs, and not what it calls: for a test that lets its allocations fail. */
+extern bool world_in_coordinator;
+
 struct world *world_open(const struct coordinator_options *options);
 void world_close(struct world *world);
 /** Delivers everything until nothing is under way. */
