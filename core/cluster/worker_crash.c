@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <ucontext.h>
 
+enum { HANDLER_FRAMES = 8 };
+
 static struct tp__worker_memory *watched;
 
 /* True for the first thread that dies. */
@@ -32,18 +34,6 @@ static uint32_t slot_of_thread(void)
 
 /* Where the signal found the thread. */
 static uintptr_t interrupted_at(const void *machine)
-{
-    const ucontext_t *context = machine;
-#if defined(__x86_64__)
-    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-#else
-    return (uintptr_t)context->uc_mcontext.pc;
-#endif
-}
-
-/* From there on: what the handlers called is of no interest. 0, or a place that is not found: all. */
-/* Where the thread was when the signal came. */
-static uintptr_t program_counter(const void *machine)
 {
     const ucontext_t *context = machine;
 #if defined(__x86_64__)
@@ -81,7 +71,7 @@ static void on_crash(int signal_number, siginfo_t *info, void *machine)
         if (is_fault && loop && loop->current && tp__stack_guard_contains(loop->current, info->si_addr))
             crash->overflow_kib = (uint32_t)(loop->current->stack_bytes >> 10);
         else
-            write_frames(crash, program_counter(machine));
+            write_frames(crash, interrupted_at(machine));
         atomic_store_explicit(&crash->state, TP__CRASH_COMPLETE, memory_order_release);
     }
     signal(signal_number, SIG_DFL);

@@ -247,8 +247,11 @@ void tp__worker_task(const struct tp__record *record)
 static bool claim(struct tp_promise *promise)
 {
     atomic_fetch_add_explicit(&promise->references, 1, memory_order_relaxed);
-    if (tp__promise_claim(promise))
+    if (tp__promise_claim(promise)) {
+        /* No loop runs it: who cancels it now sends nobody a message. */
+        atomic_store_explicit(&promise->loop_id, TP__NO_LOOP, memory_order_release);
         return true;
+    }
     atomic_fetch_sub_explicit(&promise->references, 1, memory_order_relaxed);
     return false;
 }
