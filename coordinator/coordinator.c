@@ -47,7 +47,7 @@ void coordinator_free(struct coordinator *coordinator)
     free(coordinator);
 }
 
-/* The end of an event: what was placed is told, and links that have ended are forgotten, which may be news to others. */
+/* The end of an event: what was placed is told; links that have ended are forgotten, which may be news to others. */
 static void settle(struct coordinator *coordinator)
 {
     placement_tell_all(coordinator);

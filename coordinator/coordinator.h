@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * The coordinator's state machine: who is here, what is queued, where it goes. No sockets, threads, clock or files: events
- * come in as calls, actions go out through `struct coordinator_actions`. The shell in main.c feeds it from ZeroMQ, the
- * simulation in tests/ from a virtual network.
+ * The coordinator's state machine: who is here, what is queued, where it goes. No sockets, threads, clock or files:
+ * events come in as calls, actions go out through `struct coordinator_actions`. The shell in main.c feeds it from
+ * ZeroMQ, the simulation in tests/ from a virtual network.
  *
  * It runs and decodes no closure, decides no outcome, and remembers nothing after it has dispatched it.
  */

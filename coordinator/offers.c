@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Design notes. The coordinator checks an offer, and keeps it, because it must know the program; whether a node's accept
- * is good is for the driver to find out. What a node answers goes to the driver of a session that was offered to it, and
- * only so often: a node must not be able to drown a driver. */
+/* Design notes. The coordinator checks an offer, and keeps it, because it must know the program; whether a node's
+ * accept is good is for the driver to find out. What a node answers goes to the driver of a session that was offered to
+ * it, and only so often: a node must not be able to drown a driver. */
 #include "offers.h"
 
 #include "peers.h"

@@ -198,8 +198,8 @@ static struct peer *make_peer(struct coordinator *coordinator, const struct tp__
     return peer;
 }
 
-/* Frame 1 that is a Hello makes a link. All other frames of a link that is not known are answered by a Reset, save those
- * that end a link themselves. */
+/* Frame 1 that is a Hello makes a link. All other frames of a link that is not known are answered by a Reset, save
+ * those that end a link themselves. */
 static struct peer *receive_first(struct coordinator *coordinator, const struct tp__peer *id,
                                   const struct tp__public_key *sender, const uint8_t *bytes, size_t size)
 {

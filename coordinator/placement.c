@@ -3,17 +3,17 @@
  *
  * Two sets: sessions with work, nodes with credit; and each session and each node knows as a set whom it uses. Between
  * events no node with credit is used by a session with work. So when a session gets work, no other session wants the
- * nodes that it finds; and when a node gets credit, no other node is open to the sessions that it finds. Each event looks
- * for partners of the one thing that has changed, by the intersection of two sets (set.h), and each look but the last one
- * places a run. Nothing is scanned.
+ * nodes that it finds; and when a node gets credit, no other node is open to the sessions that it finds. Each event
+ * looks for partners of the one thing that has changed, by the intersection of two sets (set.h), and each look but the
+ * last one places a run. Nothing is scanned.
  *
- * Sessions take turns at a node by tasks: QUANTUM of them, in as many runs as it takes, unless nobody else wants it. The
- * turn is remembered over events, so that small credits add up to the same.
+ * Sessions take turns at a node by tasks: QUANTUM of them, in as many runs as it takes, unless nobody else wants it.
+ * The turn is remembered over events, so that small credits add up to the same.
  *
- * A run leaves min(credit, max(1, queued / (2 x nodes)), 256) tasks long: while much is queued runs are long, towards the
- * end they get short, so that all nodes end at the same time. How many nodes of the session have credit is not counted
- * exactly, as a change of one node would have to be told to all sessions; the smaller one of "nodes with credit" and
- * "nodes of the session" is never less, and equal as long as nodes take all sessions.
+ * A run leaves min(credit, max(1, queued / (2 x nodes)), 256) tasks long: while much is queued runs are long, towards
+ * the end they get short, so that all nodes end at the same time. How many nodes of the session have credit is not
+ * counted exactly, as a change of one node would have to be told to all sessions; the smaller one of "nodes with
+ * credit" and "nodes of the session" is never less, and equal as long as nodes take all sessions.
  */
 #include "placement.h"
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes
  *
- * Sessions may offer the same program, and a node asks for it by its root alone. A driver that lies must not spoil it for
- * the others, so everything is checked here as well: the list of the chunks' hashes against the root, each chunk against
- * the list. A list with inner nodes of the tree in place of chunks leads to the root, too, but is shorter than the true
- * one: who claims the greatest length is asked first. A driver that sends something wrong is refused and not asked again.
+ * Sessions may offer the same program, and a node asks for it by its root alone. A driver that lies must not spoil it
+ * for the others, so everything is checked here as well: the list of the chunks' hashes against the root, each chunk
+ * against the list. A list with inner nodes of the tree in place of chunks leads to the root, too, but is shorter than
+ * the true one: who claims the greatest length is asked first. A driver that sends something wrong is refused and not
+ * asked again.
  *
- * At any time one source is asked, for the list or for some chunks. When its link ends or it does not answer, all that was
- * asked is open again.
+ * At any time one source is asked, for the list or for some chunks. When its link ends or it does not answer, all that
+ * was asked is open again.
  */
 #include "programs.h"
 

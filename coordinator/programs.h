@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * Programs on their way from drivers to nodes. A chunk is fetched from a driver once, checked, and kept while nodes ask for
- * the program; at most 32 nodes get it at a time.
+ * Programs on their way from drivers to nodes. A chunk is fetched from a driver once, checked, and kept while nodes ask
+ * for the program; at most 32 nodes get it at a time.
  */
 #ifndef COORDINATOR_PROGRAMS_H
 #define COORDINATOR_PROGRAMS_H
@@ -65,7 +65,7 @@ void programs_node_ready(struct coordinator *coordinator, struct node *node);
 void programs_node_answered(struct coordinator *coordinator, struct node *node, const struct session *session);
 void programs_node_left(struct coordinator *coordinator, struct node *node);
 
-/** Asks another driver if one does not answer; forgets nodes that ask for nothing more. Returns when it is due again. */
+/** Asks another driver if one does not answer; forgets nodes that ask for nothing more. Returns when it is due. */
 int64_t programs_tick(struct coordinator *coordinator);
 void programs_free(struct coordinator *coordinator);
 

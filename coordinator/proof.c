@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Design notes. The tree of `n` leaves stands in 2n - 1 hashes: its root, then its left subtree, then its right one. The
- * left subtree of n leaves has the largest power of two below n (trust/batch.h), so that places follow from counts. */
+/* Design notes. The tree of `n` leaves stands in 2n - 1 hashes: its root, then its left subtree, then its right one.
+ * The left subtree of n leaves has the largest power of two below n (trust/batch.h): places follow from counts. */
 #include "proof.h"
 
 #include <stdlib.h>

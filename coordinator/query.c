@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Design notes. Why a task waits is known to its driver: the question goes to the session that it names, or to all if it
- * names none, under a number of the coordinator's own, so that a driver can answer only what it was asked. What comes back
- * is kept packed, and sent on together when all have answered or WAIT_MS have passed. */
+/* Design notes. Why a task waits is known to its driver: the question goes to the session that it names, or to all if
+ * it names none, under a number of the coordinator's own, so that a driver can answer only what it was asked. What
+ * comes back is kept packed, and sent on together when all have answered or WAIT_MS have passed. */
 #include "query.h"
 
 #include "nodes.h"

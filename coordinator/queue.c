@@ -2,8 +2,8 @@
 /* Design notes
  *
  * A queue is a list of levels, deepest first, each with its batches in order of arrival. Depths that are queued at one
- * time are few: the search for a level is short, and LEVEL_LIMIT keeps it so whatever a driver sends; past that, a batch
- * joins the level nearest to it.
+ * time are few: the search for a level is short, and LEVEL_LIMIT keeps it so whatever a driver sends; past that, a
+ * batch joins the level nearest to it.
  *
  * Payloads are kept as the parts in which they came: nothing is allocated for bytes that are only promised.
  */

@@ -75,7 +75,7 @@ struct run {
 };
 /** At most `limit` (at least 1) leaves, and about `limit_bytes`: one leaf in any case. */
 struct run queue_peek(const struct queue *queue, uint32_t limit, size_t limit_bytes);
-/** Takes that run off the queue, without its parts: they were taken by queue_take_part. A batch that has gone is freed. */
+/** Takes that run off the queue; its parts must have been taken by queue_take_part. Frees a batch that has gone. */
 void queue_take(struct queue *queue, const struct run *run, uint64_t *memory);
 /** Takes the next payload part off the batch that is queue_head. The caller frees it with part_free. */
 struct payload_part *queue_take_part(struct queue *queue);

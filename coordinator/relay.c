@@ -5,9 +5,10 @@
  * other end, which carries others' frames as well: what waits there of one stream is bounded, and who sends more loses
  * its own link.
  *
- * How much waits is known only for the link as a whole: of all bulk that had to wait, so many bytes have gone, in order. So a flow has two ages of bytes with the place where each ends: when the old ones have gone the new ones become
- * the old, and what is counted is never less than what waits, and at most two frames more while the ends keep their
- * promise.
+ * How much waits is known only for the link as a whole: of all bulk that had to wait, so many bytes have gone, in
+ * order. So a flow has two ages of bytes with the place where each ends: when the old ones have gone the new ones
+ * become the old, and what is counted is never less than what waits, and at most two frames more while the ends keep
+ * their promise.
  */
 #include "relay.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * Drivers' sessions: from a driver's first Hello until it says Bye, or has been silent for the length of its lease. What
- * is queued for a session goes when its link breaks: the driver finds out by itself what was lost.
+ * Drivers' sessions: from a driver's first Hello until it says Bye, or has been silent for the length of its lease.
+ * What is queued for a session goes when its link breaks: the driver finds out by itself what was lost.
  */
 #ifndef COORDINATOR_SESSIONS_H
 #define COORDINATOR_SESSIONS_H

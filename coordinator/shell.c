@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Design notes. ZeroMQ's descriptor is edge-triggered inside zmq_poll: the socket is read until it is empty, but not for
- * ever, so that a flood cannot keep signals and time from their turn; zmq_poll returns at once if something is left. */
+/* Design notes. ZeroMQ's descriptor is edge-triggered inside zmq_poll: the socket is read until it is empty, but not
+ * for ever, so that a flood cannot keep signals and time from their turn; zmq_poll returns at once if something is
+ * left. */
 #include "shell.h"
 
 #include "daemon/log.h"

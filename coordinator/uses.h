@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * A session on a node: from the node's first answer to the session's offer until either is gone. Within it, incarnations
- * begin with an Accept, are used from the driver's Use on, and end.
+ * A session on a node: from the node's first answer to the session's offer until either is gone. Within it,
+ * incarnations begin with an Accept, are used from the driver's Use on, and end.
  */
 #ifndef COORDINATOR_USES_H
 #define COORDINATOR_USES_H

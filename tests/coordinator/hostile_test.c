@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Peers that lie, forge, flood and break rules. Whatever they do, an honest session beside them goes on, and memory stays
- * where it was. */
+/* Peers that lie, forge, flood and break rules. Whatever they do, an honest session beside them goes on, and memory
+ * stays where it was. */
 #include "world.h"
 
 /* An honest pair that must not notice anything. */

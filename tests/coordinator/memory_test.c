@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Each allocation of the coordinator fails once, in a life with everything in it: whoever is concerned loses a link, the
- * counts stay right, and those who come afterwards are served. */
+/* Each allocation of the coordinator fails once, in a life with everything in it: whoever is concerned loses a link,
+ * the counts stay right, and those who come afterwards are served. */
 #include "trust/program.h"
 #include "world.h"
 

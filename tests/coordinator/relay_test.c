@@ -121,7 +121,7 @@ static void who_floods_a_stream_loses_its_own_link(void **state)
     }
 }
 
-/* An end that keeps two frames under way may go on for ever, also over a link on which others keep something waiting. */
+/* An end that keeps two frames under way may go on for ever, also where others keep something waiting. */
 static void an_honest_stream_never_meets_the_limit(void **state)
 {
     (void)state;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Whatever several peers send, the coordinator goes on, its counts agree, and its memory follows what is there.
  *
- * The input is a list of moves: a byte chooses a peer, a byte what it does, the rest of the move follows. Some moves are
- * sound (so that the others meet something): Hello, an accept, a batch. Raw ones send bytes of the input, as a message
- * or as the body of a frame with the right number. */
+ * The input is a list of moves: a byte chooses a peer, a byte what it does, the rest of the move follows. Some moves
+ * are sound (so that the others meet something): Hello, an accept, a batch. Raw ones send bytes of the input, as a
+ * message or as the body of a frame with the right number. */
 #include "coordinator.h"
 #include "state.h"
 #include "trust/batch.h"
