@@ -75,9 +75,11 @@ static void on_crash(int signal_number, siginfo_t *info, void *machine)
         atomic_store_explicit(&crash->state, TP__CRASH_COMPLETE, memory_order_release);
     }
     signal(signal_number, SIG_DFL);
-    if (!(signal_number == SIGSEGV || signal_number == SIGBUS || signal_number == SIGFPE || signal_number == SIGILL))
+    /* A fault happens again when this returns, and ends the process. What was sent does not. */
+    const bool is_sent = info->si_code <= 0;
+    if (is_sent ||
+        !(signal_number == SIGSEGV || signal_number == SIGBUS || signal_number == SIGFPE || signal_number == SIGILL))
         raise(signal_number);
-    /* A fault happens again when this returns, and ends the process. */
 }
 
 /* A task called exit. */
