@@ -289,10 +289,10 @@ static void on_confirmed(void *context, const struct tp__session_operation *oper
     tp__operations_confirm(&driver->operations, operation);
 }
 
-static void on_dropped(void *context, const struct tp__session_operation *operation)
+static bool on_dropped(void *context, const struct tp__session_operation *operation)
 {
     struct tp__driver *driver = context;
-    tp__operations_drop(&driver->operations, operation);
+    return tp__operations_drop(&driver->operations, operation);
 }
 
 /* ---- the thread ---- */

@@ -30,6 +30,7 @@ struct tp__operation {
     struct tp__home_operation *home;
     struct tp__inbox *inbox;
     struct tp__epochs epochs; /* of a CHILD */
+    size_t case_count;
     struct {
         bool is_send;
         uint8_t kind;
@@ -101,6 +102,7 @@ static struct tp__operation *add(struct tp__operations *operations, const struct
     operation->key = *key;
     operation->phase = phase;
     operation->inbox = operations->inbox;
+    operation->case_count = case_count;
     struct tp__operation **link = place_of(operations, key);
     operation->next = *link;
     *link = operation;
@@ -418,18 +420,28 @@ void tp__operations_confirm(struct tp__operations *operations, const struct tp__
         end(operations, operation);
 }
 
-void tp__operations_drop(struct tp__operations *operations, const struct tp__session_operation *key)
+/* The outcome of one that cannot be withdrawn is not known yet: another thread may be about to say it. */
+static bool may_have_sent(const struct tp__operation *operation)
+{
+    for (size_t i = 0; i < operation->case_count; i++)
+        if (operation->cases[i].is_send)
+            return true;
+    return false;
+}
+
+bool tp__operations_drop(struct tp__operations *operations, const struct tp__session_operation *key)
 {
     struct tp__operation *operation = find(operations, key);
     if (!operation)
-        return;
+        return false;
     if (operation->phase == OPEN && !tp__home_withdraw(operation->home)) {
         operation->phase = DROPPED;
-        return;
+        return may_have_sent(operation);
     }
     if (operation->phase == TAKEN)
         (void)tp__home_put_back(operation->home);
     end(operations, operation);
+    return false;
 }
 
 /* ---- children ---- */

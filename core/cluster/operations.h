@@ -31,7 +31,8 @@ void tp__operations_begin(struct tp__operations *operations, const struct tp__se
 void tp__operations_done(struct tp__operations *operations, struct tp__operation *operation);
 void tp__operations_withdraw(struct tp__operations *operations, const struct tp__session_operation *key);
 void tp__operations_confirm(struct tp__operations *operations, const struct tp__session_operation *key);
-void tp__operations_drop(struct tp__operations *operations, const struct tp__session_operation *key);
+/** True if it may have sent a message. */
+bool tp__operations_drop(struct tp__operations *operations, const struct tp__session_operation *key);
 
 /** A child counts in the pool's tally. */
 void tp__operations_child_began(struct tp__operations *operations, struct tp__tally *tally, uint64_t sequence);

@@ -48,8 +48,9 @@ struct tp__session_actions {
     void (*withdraw)(void *context, const struct tp__session_operation *operation);
     /** Its received message was taken for good. */
     void (*confirmed)(void *context, const struct tp__session_operation *operation);
-    /** The attempt is gone: take it back without a reply, or put the received message back to its channel. */
-    void (*dropped)(void *context, const struct tp__session_operation *operation);
+    /** The attempt is gone: take it back without a reply, or put the received message back to its channel. True if it
+     *  may have sent a message, of which the session was not told yet: that is an effect. */
+    bool (*dropped)(void *context, const struct tp__session_operation *operation);
     void (*output)(void *context, const char *node, const char *task, int descriptor, uint32_t dropped_bytes,
                    const uint8_t *bytes, size_t size);
     /** Chunk `index` of the program, valid until the next call; NULL if it cannot be read any more. */

@@ -17,7 +17,8 @@ bool tp__session_is_precious(const struct task *task)
     return (task->marks & (MARK_GRANTED | MARK_EFFECT)) != 0;
 }
 
-/* What the attempt asked for goes with it. */
+/* What the attempt asked for goes with it. Before anything is decided: it may turn out to have had an effect only now,
+ * or one of its children may. */
 static void end_attempt(struct tp__session *session, struct task *task)
 {
     if (task->state == TASK_PLACED)
@@ -44,6 +45,7 @@ static void lose(struct tp__session *session, struct task *task, const char *nod
     struct tp__session_error error = {
         .status = TP_E_NODE_LOST, .message = message, .node = node, .backtrace = backtrace, .worker = -1};
     const char *name = tp__session_task_name(session, task);
+    end_attempt(session, task);
     session->tasks.lost++;
     task->losses++;
     if (task->marks & MARK_EFFECT)
@@ -128,6 +130,7 @@ void tp__session_crashed(struct tp__session *session, struct task *task, struct 
         return;
     }
     crash.node = node->name;
+    end_attempt(session, task);
     if (!tp__session_is_precious(task)) {
         if (role == TP__CRASH_SUSPECT && (++task->suspicions >= task->max_attempts || alone)) {
             reject_guilty(session, task, &crash, alone);
@@ -158,6 +161,7 @@ void tp__session_returned(struct tp__session *session, struct task *task, struct
                                 node->name, tp__session_task_name(session, task), reason);
         return;
     }
+    end_attempt(session, task);
     if (task->marks & MARK_EFFECT) { /* it did what one that has not started cannot do */
         char what[192];
         (void)snprintf(what, sizeof what, "node '%s' handed it back", node->name);

@@ -117,7 +117,8 @@ void tp__session_drop_operations(struct tp__session *session, struct task *task)
         struct operation *operation = TP__RING_OF(task->rare->operations.next, struct operation, ring);
         const struct tp__session_operation name = name_of(task, operation->number);
         drop(session, operation);
-        session->actions.dropped(session->actions.context, &name);
+        if (session->actions.dropped(session->actions.context, &name))
+            tp__session_mark_effect(task);
     }
 }
 

@@ -137,9 +137,10 @@ static void on_confirmed(void *context, const struct tp__session_operation *oper
     note(context, STAGE_CONFIRMED)->operation = *operation;
 }
 
-static void on_dropped(void *context, const struct tp__session_operation *operation)
+static bool on_dropped(void *context, const struct tp__session_operation *operation)
 {
     note(context, STAGE_DROPPED)->operation = *operation;
+    return false;
 }
 
 static void on_output(void *context, const char *node, const char *task, int descriptor, uint32_t dropped_bytes,
