@@ -138,9 +138,9 @@ static void confirmed(void *context, const struct tp__session_operation *key)
     home_confirmed(&driver_of(context)->home, key);
 }
 
-static void dropped(void *context, const struct tp__session_operation *key)
+static bool dropped(void *context, const struct tp__session_operation *key)
 {
-    home_dropped(&driver_of(context)->home, key);
+    return home_dropped(&driver_of(context)->home, key);
 }
 
 static void output(void *context, const char *node, const char *task, int descriptor, uint32_t dropped_bytes,

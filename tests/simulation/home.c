@@ -313,14 +313,14 @@ void home_confirmed(struct home *home, const struct tp__session_operation *key)
     end(operation);
 }
 
-void home_dropped(struct home *home, const struct tp__session_operation *key)
+bool home_dropped(struct home *home, const struct tp__session_operation *key)
 {
     struct operation *operation = find(home, key);
     if (!operation)
-        return;
+        return false;
     if (operation->state == OPERATION_DONE) {
         operation->state = OPERATION_DROPPED;
-        return;
+        return operation->status == TP_OK && !operation->received;
     }
     struct note *note = operation->state == OPERATION_TAKEN ? operation->received : NULL;
     end(operation);
@@ -328,6 +328,7 @@ void home_dropped(struct home *home, const struct tp__session_operation *key)
         put_back(home, note);
         pump(home);
     }
+    return false;
 }
 
 /* ---- the driver's own program ---- */

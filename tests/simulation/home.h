@@ -30,7 +30,8 @@ void home_fini(struct home *home);
 void home_operation(struct home *home, const struct tp__session_operation *key, const uint8_t *body, size_t size);
 void home_withdraw(struct home *home, const struct tp__session_operation *key);
 void home_confirmed(struct home *home, const struct tp__session_operation *key);
-void home_dropped(struct home *home, const struct tp__session_operation *key);
+/** True if it has sent a message, and the session does not know it yet. */
+bool home_dropped(struct home *home, const struct tp__session_operation *key);
 
 /** The driver's own program sends, and takes a message if there is one. */
 void home_send(struct home *home, uint8_t channel);

@@ -40,7 +40,7 @@ void plan_make(struct plan *plan, struct random *random, unsigned without, unsig
     for (size_t i = 0; i < sizeof chances / sizeof chances[0]; i++)
         if (random_chance(random, calm ? chances[i].chance / 3 : chances[i].chance))
             plan->flags |= chances[i].flag;
-    plan->flags &= ~without;
+    plan->flags = (plan->flags & ~without) | with;
     const bool small = random_chance(random, 700000);
     plan->nodes = (uint32_t)random_between(random, 1, small ? 3 : 8);
     plan->drivers = (uint32_t)random_between(random, 1, small ? 2 : 3);
@@ -49,9 +49,9 @@ void plan_make(struct plan *plan, struct random *random, unsigned without, unsig
     plan->tasks = (uint32_t)random_between(random, 1, small ? 40 : 200);
     plan->latency_us = random_chance(random, 500000) ? random_between(random, 50, 500)
                                                      : random_between(random, 500, 20000);
-    plan->loss = plan->flags & PLAN_LOSS ? (uint32_t)random_between(random, 100, 5000) : 0;
-    plan->submit_us = random_between(random, 0, 5000000);
-    plan->faults_us = plan->submit_us + random_between(random, 500000, 6000000);
+    plan->loss = plan->flags & PLAN_LOSS ? UINT32_C(100) << random_below(random, 9) : 0;
+    plan->submit_us = random_between(random, 0, 1500000);
+    plan->faults_us = plan->submit_us + random_between(random, 200000, 4000000);
     plan->fault_count = (uint32_t)random_between(random, 1, 6);
     plan->queue_limit_bytes = plan->flags & PLAN_FULL ? (uint64_t)random_between(random, 200, 20000) : 0;
     plan->limit_tasks = plan->flags & PLAN_FULL ? (uint64_t)random_between(random, 9, 60) : 0;

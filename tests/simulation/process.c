@@ -855,3 +855,17 @@ void process_talk_nonsense(struct process *process)
         exit(2);
     flush_soon(process);
 }
+
+void process_describe(const struct process *process)
+{
+    static const char *const states[] = {"queued", "ready", "running", "parked"};
+    struct world *world = world_of(process);
+    world_trace(world, "node %u has process %u:%s%s%s%s %llu started", process->machine->station.host.number,
+                process->id, process->ready ? " ready" : "", process->stopping ? " stopping" : "",
+                process->dead ? " dead" : "", process->paused ? " paused" : "", (unsigned long long)process->started);
+    for (const struct run *run = process->runs; run; run = run->next)
+        world_trace(world, "  task %u (%llu.%u of driver %u) is %s at step %u of %u, operation %u%s", run->work->number,
+                    (unsigned long long)run->task, run->dispatch, run->work->driver->station.host.number,
+                    states[run->state], run->step, run->work->step_count, run->operation,
+                    run->joining ? ", waits for children" : "");
+}

@@ -46,6 +46,8 @@ void process_die(struct process *process);
 void process_pause(struct process *process, bool pause);
 /** It says something that no worker process would. */
 void process_talk_nonsense(struct process *process);
+/** Lines of the trace about what it does. */
+void process_describe(const struct process *process);
 /** Nobody knows it any more. */
 void process_forget(struct process *process);
 

@@ -73,10 +73,15 @@ static void check_quiet(struct world *world)
         world_check(world, driver->is_lost || home_operation_count(&driver->home) == 0,
                     "driver %u has %zu channel operations left", i, home_operation_count(&driver->home));
     }
+}
+
+/* Also of those who died: their lease is over. */
+static void check_heads(struct world *world)
+{
     for (uint32_t i = 0; i < 2; i++) {
-        if (!cluster->heads[i].machine)
+        if (!world->cluster->heads[i].machine)
             continue;
-        const struct coordinator_counts counts = coordinator_count(cluster->heads[i].machine);
+        const struct coordinator_counts counts = coordinator_count(world->cluster->heads[i].machine);
         world_check(world, counts.queued_tasks == 0 && counts.queued_bytes == 0,
                     "coordinator %u has %llu tasks of %llu bytes left", i, (unsigned long long)counts.queued_tasks,
                     (unsigned long long)counts.queued_bytes);
@@ -89,6 +94,15 @@ static bool are_machines_idle(const struct cluster *cluster)
         if (cluster->machines[i].agent && agent_count(cluster->machines[i].agent).tasks > 0)
             return false;
     return true;
+}
+
+/* One of them. */
+static bool is_a_driver_gone(const struct cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->driver_count; i++)
+        if (cluster->drivers[i].gone_us || cluster->drivers[i].is_lost)
+            return true;
+    return false;
 }
 
 static bool are_drivers_done(const struct cluster *cluster)
@@ -134,9 +148,31 @@ static const struct work *first_open(const struct driver *driver)
     return NULL;
 }
 
+static void describe(struct world *world)
+{
+    const struct cluster *cluster = world->cluster;
+    for (uint32_t i = 0; i < 2; i++) {
+        if (!cluster->heads[i].machine)
+            continue;
+        const struct coordinator_counts counts = coordinator_count(cluster->heads[i].machine);
+        world_trace(world, "coordinator %u: %zu links, %zu nodes, %zu sessions, %llu tasks queued", i, counts.links,
+                    counts.nodes, counts.sessions, (unsigned long long)counts.queued_tasks);
+    }
+    for (uint32_t i = 0; i < cluster->machine_count; i++) {
+        if (!cluster->machines[i].agent)
+            continue;
+        const struct agent_counts counts = agent_count(cluster->machines[i].agent);
+        world_trace(world, "node %u: %zu sessions, %zu processes, %llu tasks, %llu of them wait", i, counts.sessions,
+                    counts.workers, (unsigned long long)counts.tasks, (unsigned long long)counts.waiting);
+        for (const struct process *process = cluster->machines[i].processes; process; process = process->next)
+            process_describe(process);
+    }
+}
+
 static void fail_unresolved(struct world *world)
 {
     const struct cluster *cluster = world->cluster;
+    describe(world);
     for (uint32_t i = 0; i < cluster->driver_count; i++) {
         const struct driver *driver = &cluster->drivers[i];
         if (driver_is_done(driver))
@@ -155,6 +191,7 @@ static void fail_unresolved(struct world *world)
 static void fail_sessions(struct world *world)
 {
     const struct cluster *cluster = world->cluster;
+    describe(world);
     for (uint32_t i = 0; i < 2; i++)
         if (cluster->heads[i].machine)
             world_check(world, coordinator_count(cluster->heads[i].machine).sessions == 0,
@@ -175,11 +212,14 @@ static void live(struct world *world)
         fail_unresolved(world);
     (void)run_until(world, world->now_us + QUIET_US, NULL);
     check_quiet(world);
+    if (!is_a_driver_gone(cluster))
+        check_heads(world);
     ledger_check_notes(world->ledger);
     for (uint32_t i = 0; i < cluster->driver_count; i++)
         driver_close(&cluster->drivers[i]);
     if (!run_until(world, world->now_us + END_US, are_sessions_gone))
         fail_sessions(world);
+    check_heads(world);
     world_check(world, are_machines_idle(cluster), "a node has tasks of no session");
 }
 

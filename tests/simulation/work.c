@@ -320,6 +320,10 @@ static bool may_fail(const struct ledger *ledger, const struct work *work, tp_st
         return plan_has(world, PLAN_LIAR);
     case TP_E_FULL:
         return plan_has(world, PLAN_FULL) && has_step(work, STEP_CHILD);
+    case TP_E_SESSION_LOST:
+        if (strstr(message, "no node has accepted")) /* it slept for so long */
+            return plan_has(world, PLAN_DRIVER_PAUSE);
+        return work->driver->is_lost;
     default:
         return work->driver->is_lost;
     }
