@@ -21,8 +21,9 @@ PATIENCE = float(os.environ.get("TASKPOOL_TEST_PATIENCE", "1"))
 class Daemon:
     """One process of the cluster. Its output goes to a file, which is shown when something fails."""
 
-    def __init__(self, cluster, name, command):
+    def __init__(self, cluster, name, command, env=None):
         self.cluster, self.name, self.command = cluster, name, command
+        self.env = dict(cluster.daemon_env, **(env or {}))
         self.log_path = os.path.join(cluster.folder, name + ".log")
         self.process = None
         self.ready_line = ""
@@ -31,13 +32,16 @@ class Daemon:
         reader, writer = os.pipe()
         log = open(self.log_path, "ab")
         self.process = subprocess.Popen(self.command + [f"--ready-fd={writer}"], stdout=log, stderr=log,
-                                        stdin=subprocess.DEVNULL, pass_fds=[writer], env=self.cluster.daemon_env)
+                                        stdin=subprocess.DEVNULL, pass_fds=[writer], env=self.env)
         log.close()
         os.close(writer)
         self.ready_reader = reader
         if wait:
             self.wait_ready()
         return self
+
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
 
     def wait_ready(self):
         """A daemon says when it is ready; one that ends instead closes the pipe."""
@@ -151,31 +155,35 @@ class Cluster:
         listen = self.endpoint or "tcp://127.0.0.1:*"
         self.coordinator = Daemon(self, "coordinator",
                                   [self.program("taskpool-coordinator"), f"--listen={listen}", "--name=coordinator",
-                                   f"--key={self.path('coordinator.key')}", f"--authorized-keys={self.authorized_keys}"]
+                                   "--config=/dev/null", f"--key={self.path('coordinator.key')}",
+                                   f"--authorized-keys={self.authorized_keys}"]
                                   + self.coordinator_options).start()
         self.endpoint = self.coordinator.ready_line.split()[1]
 
-    def start_node(self, index, wait=True, options=()):
+    def start_node(self, index, wait=True, options=(), endpoint=None, prefix=()):
+        """Also again, after it was killed. What its tasks find in $TEST_NODE is its name."""
         name = f"node{index}"
-        self.nodes[index] = Daemon(self, name,
-                                   [self.program("taskpool-node"), f"--coordinator={self.endpoint}", f"--name={name}",
-                                    f"--key={self.path(name + '.key')}", f"--authorized-keys={self.authorized_keys}",
-                                    f"--workers={self.workers}", f"--cache={self.path(name + '-cache')}"]
+        self.nodes[index] = Daemon(self, name, list(prefix) +
+                                   [self.program("taskpool-node"), f"--coordinator={endpoint or self.endpoint}",
+                                    f"--name={name}", "--config=/dev/null", f"--key={self.path(name + '.key')}",
+                                    f"--authorized-keys={self.authorized_keys}", f"--workers={self.workers}",
+                                    f"--cache={self.path(name + '-cache')}",
+                                    "--environment=TEST_NODE,ASAN_OPTIONS,UBSAN_OPTIONS,TSAN_OPTIONS,LSAN_OPTIONS"]
                                    + ([] if os.geteuid() == 0 else ["--same-user"]) + self.node_options
-                                   + list(options)).start(wait)
+                                   + list(options), {"TEST_NODE": name}).start(wait)
         return self.nodes[index]
 
-    def driver_env(self, key="driver"):
+    def driver_env(self, key="driver", endpoint=None):
         env = dict(os.environ)
-        env.update(TASKPOOL=self.endpoint, TASKPOOL_TEST_POOL=self.endpoint, TASKPOOL_KEY=self.path(key + ".key"),
-                   TASKPOOL_AUTHORIZED_KEYS=self.authorized_keys)
+        env.update(TASKPOOL=endpoint or self.endpoint, TASKPOOL_TEST_POOL=endpoint or self.endpoint,
+                   TASKPOOL_KEY=self.path(key + ".key"), TASKPOOL_AUTHORIZED_KEYS=self.authorized_keys)
         return env
 
-    def run(self, command, **more):
-        return subprocess.run(command, env=self.driver_env(), **more)
+    def run(self, command, endpoint=None, **more):
+        return subprocess.run(command, env=self.driver_env(endpoint=endpoint), **more)
 
-    def start(self, command, **more):
-        return subprocess.Popen(command, env=self.driver_env(), **more)
+    def start(self, command, endpoint=None, **more):
+        return subprocess.Popen(command, env=self.driver_env(endpoint=endpoint), **more)
 
     def tool(self, *arguments):
         """taskpool ARGUMENTS as an operator; returns its standard output."""

@@ -2,17 +2,60 @@
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 set(TASKPOOL_PROGRAMS ${PROJECT_BINARY_DIR}/bin)
 
-# taskpool_cluster_test(NAME TARGET [ARGUMENTS...]): the program of an existing test, on a coordinator and three nodes.
+# taskpool_cluster_test(NAME TARGET ...): a program on a coordinator and three nodes.
+#   ARGUMENTS ...     of the program
+#   CLUSTER ...       options of cluster.py
+#   TIMEOUT seconds   default 60, times the patience of sanitizers
 function(taskpool_cluster_test name target)
+    cmake_parse_arguments(PARSE_ARGV 2 arg "" "TIMEOUT" "ARGUMENTS;CLUSTER")
     if(NOT TARGET ${target} OR kind STREQUAL coverage)
         return()
     endif()
+    if(NOT arg_TIMEOUT)
+        set(arg_TIMEOUT 60)
+    endif()
     add_test(NAME cluster.${name}
-        COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cluster/cluster.py --programs ${TASKPOOL_PROGRAMS} --
-            $<TARGET_FILE:${target}> ${ARGN})
-    math(EXPR timeout "60 * ${patience}")
+        COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cluster/cluster.py --programs ${TASKPOOL_PROGRAMS}
+            ${arg_CLUSTER} -- $<TARGET_FILE:${target}> ${arg_ARGUMENTS})
+    math(EXPR timeout "${arg_TIMEOUT} * ${patience}")
     set_tests_properties(cluster.${name} PROPERTIES LABELS cluster TIMEOUT ${timeout}
         ENVIRONMENT "TASKPOOL_TEST_PATIENCE=${patience}")
+endfunction()
+
+# taskpool_job(LABEL NAME ...): LABEL/NAME.c as a program that is no test by itself.
+#   SOURCES, LIBRARIES, OPTIONS ...   more of each
+function(taskpool_job label name)
+    cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "SOURCES;LIBRARIES;OPTIONS")
+    add_executable(${label}.${name} ${label}/${name}.c ${arg_SOURCES})
+    target_include_directories(${label}.${name} PRIVATE ${PROJECT_SOURCE_DIR}/core ${CMAKE_CURRENT_SOURCE_DIR})
+    target_compile_definitions(${label}.${name} PRIVATE _GNU_SOURCE=)
+    target_compile_options(${label}.${name} PRIVATE -g ${arg_OPTIONS})
+    target_link_libraries(${label}.${name} PRIVATE taskpool ${arg_LIBRARIES} taskpool_warnings)
+endfunction()
+
+# taskpool_scenario(LABEL NAME [TIMEOUT seconds] [EXCLUDE kinds...] [SCENARIOS names...]): LABEL/NAME.py, which starts
+# clusters and jobs, and does things to them. A test for all of it, or one for each scenario.
+function(taskpool_scenario label name)
+    cmake_parse_arguments(PARSE_ARGV 2 arg "" "TIMEOUT" "EXCLUDE;SCENARIOS")
+    if(kind STREQUAL coverage OR kind IN_LIST arg_EXCLUDE)
+        return()
+    endif()
+    if(NOT arg_TIMEOUT)
+        set(arg_TIMEOUT 60)
+    endif()
+    math(EXPR timeout "${arg_TIMEOUT} * ${patience}")
+    set(command ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/${label}/${name}.py --programs ${TASKPOOL_PROGRAMS}
+        --jobs ${CMAKE_CURRENT_BINARY_DIR} --kind ${kind})
+    if(NOT arg_SCENARIOS)
+        add_test(NAME ${label}.${name} COMMAND ${command})
+        set(tests ${label}.${name})
+    endif()
+    foreach(scenario IN LISTS arg_SCENARIOS)
+        add_test(NAME ${label}.${name}.${scenario} COMMAND ${command} ${scenario})
+        list(APPEND tests ${label}.${name}.${scenario})
+    endforeach()
+    set_tests_properties(${tests} PROPERTIES LABELS ${label} TIMEOUT ${timeout} SKIP_RETURN_CODE 77
+        ENVIRONMENT "TASKPOOL_TEST_PATIENCE=${patience};PYTHONPATH=${CMAKE_CURRENT_SOURCE_DIR}/cluster")
 endfunction()
 
 foreach(seed api_methods api_promises architecture async_pool_api design_section3 design_section3_channels
@@ -21,3 +64,13 @@ foreach(seed api_methods api_promises architecture async_pool_api design_section
         raii_with submitting_closures api_constructor)
     taskpool_cluster_test(seed.${seed} seed.${seed})
 endforeach()
+
+# Programs of tests/api whose rules hold for any pool.
+foreach(api async_pools cancel closures drain_exact errors inside_tasks lifecycle locks many_submitters map null_arguments
+        promises scopes shared_tasks types)
+    taskpool_cluster_test(api.${api} api.${api} TIMEOUT 120)
+endforeach()
+
+taskpool_job(cluster blame)
+taskpool_cluster_test(blame cluster.blame TIMEOUT 120 CLUSTER --node-option=--memory-limit=256M)
+taskpool_cluster_test(blame_on_one_node cluster.blame TIMEOUT 120 CLUSTER --nodes 1 --node-option=--memory-limit=256M)
