@@ -134,6 +134,34 @@ static inline void bench_sleep_seconds(int seconds)
     nanosleep(&time, NULL);
 }
 
+/** Room for so many times. The caller frees them. */
+static inline double *bench_times(size_t count)
+{
+    double *times = (double *)malloc(count * sizeof *times);
+    if (!times) {
+        exit(1);
+    }
+    return times;
+}
+
+static inline int bench_compare_times(const void *a, const void *b)
+{
+    const double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+/** Prints the median and the 99th percentile of times in seconds, as `figure_p50` and `figure_p99`; frees them. */
+static inline void bench_print_latency(const char *figure, double *times, size_t count)
+{
+    char name[64];
+    qsort(times, count, sizeof *times, bench_compare_times);
+    snprintf(name, sizeof name, "%s_p50", figure);
+    bench_print(name, times[count / 2] * 1e6, "us");
+    snprintf(name, sizeof name, "%s_p99", figure);
+    bench_print(name, times[count * 99 / 100] * 1e6, "us");
+    free(times);
+}
+
 struct bench_work {
     const char *name;
     void (*run)(int divisor);
