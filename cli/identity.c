@@ -55,8 +55,10 @@ bool identity_endpoint(const char *given, char endpoint[ENDPOINT_BYTES], struct 
         return tp__problem_set(problem, TP_E_ADDRESS,
                                "which cluster? Say --coordinator tcp://HOST:PORT, or set $TASKPOOL");
     const char *host = strncmp(where, scheme, strlen(scheme)) == 0 ? where + strlen(scheme) : where;
+    const bool is_local = strncmp(where, "local:", strlen("local:")) == 0; /* a pool of threads */
     const char *port = strrchr(host, ':');
-    if (strstr(host, "://") || !port || port == host || !port[1] || strspn(port + 1, "0123456789") != strlen(port + 1))
+    if (is_local || strstr(host, "://") || !port || port == host || !port[1] ||
+        strspn(port + 1, "0123456789") != strlen(port + 1))
         return tp__problem_set(problem, TP_E_ADDRESS, "%s\"%.100s\" is not a cluster: write tcp://HOST:PORT",
                                given ? "" : "$TASKPOOL: ", where);
     return snprintf(endpoint, ENDPOINT_BYTES, "%s%s", scheme, host) < ENDPOINT_BYTES ||

@@ -251,19 +251,28 @@ static bool start_node(struct loopback *loopback, unsigned number, unsigned work
 {
     char name[16];
     (void)snprintf(name, sizeof name, "node%u", number);
-    char texts[6][PATH_MAX];
+    char texts[7][PATH_MAX];
     (void)snprintf(texts[0], PATH_MAX, "--key=%s/%s.key", loopback->folder, name);
     (void)snprintf(texts[1], PATH_MAX, "--authorized-keys=%s/authorized_keys", loopback->folder);
     (void)snprintf(texts[2], PATH_MAX, "--cache=%s/%s", loopback->folder, name);
     (void)snprintf(texts[3], PATH_MAX, "--coordinator=%s", loopback->endpoint);
     (void)snprintf(texts[4], PATH_MAX, "--name=%s", name);
     (void)snprintf(texts[5], PATH_MAX, "--workers=%u", workers);
+    (void)snprintf(texts[6], PATH_MAX, "--temp-dir=%s", loopback->folder);
     /* at its end there is nothing to wait for: the program has ended */
     char at_once[] = "--drain-timeout=0";
     /* whoever starts it runs a program of their own, and root is not needed for it */
     char same_user[] = "--same-user";
-    char *arguments[ARGUMENTS] = {
-        loopback->programs[1], texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], at_once, same_user};
+    char *arguments[ARGUMENTS] = {loopback->programs[1],
+                                  texts[0],
+                                  texts[1],
+                                  texts[2],
+                                  texts[3],
+                                  texts[4],
+                                  texts[5],
+                                  texts[6],
+                                  at_once,
+                                  same_user};
     return start_process(loopback, name, arguments, problem) != NULL;
 }
 

@@ -58,7 +58,7 @@ class Demo(Case):
         shutil.copy(program("taskpool"), self.path("bin"))
         alone = subprocess.run([self.path("bin", "taskpool"), "demo"], env=self.env(PATH=self.path("bin")), text=True,
                                capture_output=True)
-        self.assert_ends(alone, FAILED, out="", err="there is no taskpool-coordinator")
+        self.assert_ends(alone, FAILED, err="there is no taskpool-coordinator")
         self.assert_nothing_is_left()
 
     def test_a_node_that_does_not_start(self):

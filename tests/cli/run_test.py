@@ -86,9 +86,10 @@ class RunOnLoopback(Case):
     def test_a_node_that_dies_is_named_and_the_program_goes_on(self):
         run = self.start("--loopback=2", JOB, "4")
         self.assertEqual(run.stdout.readline(), "submitted\n")
-        [victim] = processes_with("--name=node2")
+        node2 = f"--key={self.folder}/[^/]*/node2.key"
+        [victim] = processes_with(node2)
         os.kill(victim, signal.SIGKILL)
-        until(lambda: not processes_with("--name=node2"), "it has ended")
+        until(lambda: not processes_with(node2), "it has ended")
         out, err = run.communicate(timeout=60 * PATIENCE)  # closes standard input: the tasks go on
         self.assertEqual(run.returncode, DONE, err)
         self.assertRegex(err, r"node2 .* ended \(signal 9\)")

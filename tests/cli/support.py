@@ -2,7 +2,7 @@
 """What the tests of `taskpool` share: the tool, a cluster per class, and jobs whose tasks wait."""
 import json
 import os
-import signal
+import re
 import subprocess
 import sys
 import tempfile
@@ -28,15 +28,15 @@ def tool(*arguments, env=None, **more):
                           stdin=subprocess.DEVNULL, **more)
 
 
-def processes_with(text):
-    """The ids of processes that have the text in their command line."""
+def processes_with(pattern):
+    """The ids of processes whose command line or environment has it."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{pid}/cmdline", "rb") as line:
-                if text.encode() in line.read():
+            with open(f"/proc/{pid}/cmdline") as line, open(f"/proc/{pid}/environ") as variables:
+                if int(pid) != os.getpid() and re.search(pattern, line.read() + variables.read()):
                     found.append(int(pid))
-        except OSError:
+        except (OSError, UnicodeDecodeError):
             continue
     return found
 

@@ -66,14 +66,14 @@ class WhyWithoutNodes(ClusterCase):
         self.assert_ends(self.tool("why", "anything"), FAILED, err="no driver is connected")
 
     def test_a_task_that_waits_for_a_node(self):
+        self.cluster.make_key("node", "node0")
+        self.cluster.coordinator.signal(signal.SIGHUP)
         job = self.start_job(2)
         tasks = self.json("why", "wait_for_go")["tasks"]
         self.assertEqual([task["node"] for task in tasks], ["", ""])
         for task in tasks:
             self.assertIn(task["state"], ("waits", "queued"))
             self.assertRegex(task["reason"], "node")
-        self.cluster.make_key("node", "node0")
-        self.cluster.coordinator.signal(signal.SIGHUP)
         self.cluster.start_node(0)
         until(lambda: self.json("why", "wait_for_go")["tasks"][0]["node"] == "node0", "it is placed")
         self.assertEqual(self.end_job(job), 0)
