@@ -176,7 +176,8 @@ int64_t tp__session_tick(struct tp__session *session, int64_t now_ms)
         return INT64_MAX;
     tp__session_children_tick(session);
     tp__session_reconcile_tick(session);
-    tp__session_nodes_tick(session);
+    tp__session_streams_tick(session);
+    tp__session_patience_tick(session);
     const int64_t wire_ms = tp__session_wire_tick(session);
     tp__session_settle(session);
     int64_t next_ms = earlier(wire_ms, session->wire.reconnect_ms);
@@ -223,20 +224,23 @@ bool tp__session_spread(struct tp__session *session, struct task *task)
     return true;
 }
 
-uint64_t tp__session_submit(struct tp__session *session, const struct tp__session_task *submitted, tp_status *status)
+static tp_status why_not(const struct tp__session *session, const struct tp__session_task *task)
 {
-    *status = TP_OK;
+    const uint32_t known_flags = TP__LEAF_AT_MOST_ONCE | TP__LEAF_ISOLATED;
     if (session->state == TP__SESSION_FAILED || session->closed)
-        *status = TP_E_SESSION_LOST;
-    else if (submitted->length > TP__PAYLOAD_LIMIT_BYTES || !submitted->tag ||
-             (submitted->flags & ~(uint32_t)(TP__LEAF_AT_MOST_ONCE | TP__LEAF_ISOLATED)) != 0 ||
-             (submitted->worker >= 0 && (size_t)submitted->worker >= session->nodes.workers))
-        *status = TP_E_ARGUMENT;
-    struct task *task = *status == TP_OK ? tp__session_task_new(session, submitted->payload, submitted->length) : NULL;
-    if (!task) {
-        *status = *status == TP_OK ? TP_E_NOMEM : *status;
-        return 0;
-    }
+        return TP_E_SESSION_LOST;
+    if (task->length > TP__PAYLOAD_LIMIT_BYTES || !task->tag || (task->flags & ~known_flags) != 0 ||
+        (task->worker >= 0 && (size_t)task->worker >= session->nodes.workers))
+        return TP_E_ARGUMENT;
+    return TP_OK;
+}
+
+/* NULL without memory. */
+static struct task *add(struct tp__session *session, const struct tp__session_task *submitted)
+{
+    struct task *task = tp__session_task_new(session, submitted->payload, submitted->length);
+    if (!task)
+        return NULL;
     task->tag = submitted->tag;
     task->function = submitted->task;
     task->flags = (uint8_t)submitted->flags;
@@ -245,13 +249,24 @@ uint64_t tp__session_submit(struct tp__session *session, const struct tp__sessio
     struct rare *rare = submitted->worker >= 0 ? tp__session_task_rare(task) : NULL;
     if (rare)
         rare->worker = submitted->worker;
-    if ((submitted->worker >= 0 && !rare) || !tp__session_spread(session, task)) {
-        tp__session_task_free(session, task);
+    if ((submitted->worker < 0 || rare) && tp__session_spread(session, task))
+        return task;
+    tp__session_task_free(session, task);
+    return NULL;
+}
+
+uint64_t tp__session_submit(struct tp__session *session, const struct tp__session_task *task, tp_status *status)
+{
+    *status = why_not(session, task);
+    if (*status != TP_OK)
+        return 0;
+    struct task *added = add(session, task);
+    if (!added) {
         *status = TP_E_NOMEM;
         return 0;
     }
-    tp__session_wait(session, task, false);
-    return task->sequence;
+    tp__session_wait(session, added, false);
+    return added->sequence;
 }
 
 bool tp__session_is_full(const struct tp__session *session)

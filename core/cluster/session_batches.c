@@ -122,7 +122,7 @@ static struct tp__leaf leaf_of(const struct task *task)
                             .task = task->function,
                             .flags = task->flags,
                             .cell = task->cell,
-                            .worker = task->node ? rare->local + 1 : 0,
+                            .worker = rare && task->node ? rare->local + 1 : 0,
                             .stack_kib = task->stack_kib,
                             .depth = task->depth,
                             .length = task->length};
@@ -146,7 +146,8 @@ static uint32_t bytes_of(const struct task *task)
     return leaf_bytes(task) + (is_large(task) ? task->length : 0);
 }
 
-/* The first ones of a list that fit into one batch, and into the coordinator's budget. */
+/* The first ones of a list that fit into one batch, and into the coordinator's budget; at least one, which may be past it
+ * if nothing is queued. */
 static void pick(struct tp__session *session, struct ring *from, struct making *making)
 {
     making->count = making->bytes = 0;
@@ -159,7 +160,7 @@ static void pick(struct tp__session *session, struct ring *from, struct making *
         struct task *task = TP__RING_OF(ring, struct task, ring);
         const uint32_t leaf_size = leaf_bytes(task);
         if (task->depth != first->depth || making->bytes + leaf_size > TP__BATCH_LIMIT_BYTES ||
-            taken + bytes_of(task) > limit || apart > TP__BULK_LANE_BYTES)
+            (taken > 0 && taken + bytes_of(task) > limit) || apart > TP__BULK_LANE_BYTES)
             break;
         const struct tp__leaf leaf = leaf_of(task);
         to = tp__leaf_write(to, &leaf);
@@ -271,10 +272,10 @@ static void send_batch(struct tp__session *session, struct ring *from, struct no
             send_payload(session, making.tasks[i]);
 }
 
-/* Those at the front that never fit. */
+/* Those at the front that never fit: the coordinator takes a frame more than it says. */
 static void reject_too_large(struct tp__session *session, struct ring *from)
 {
-    const uint64_t limit = session->wire.queue_limit_bytes;
+    const uint64_t limit = session->wire.queue_limit_bytes + TP__FRAME_LIMIT_BYTES;
     while (tp__session_is_linked(session) && !tp__ring_is_empty(from)) {
         struct task *task = TP__RING_OF(from->next, struct task, ring);
         if (bytes_of(task) <= limit)
@@ -282,7 +283,7 @@ static void reject_too_large(struct tp__session *session, struct ring *from)
         tp__session_reject_text(session, task, TP_E_LIMIT, NULL, true,
                                 "the captures of task '%s' take %u bytes; coordinator '%s' queues at most %llu",
                                 tp__session_task_name(session, task), (unsigned)bytes_of(task),
-                                session->wire.coordinator, (unsigned long long)limit);
+                                session->wire.coordinator, (unsigned long long)session->wire.queue_limit_bytes);
     }
 }
 
@@ -290,8 +291,9 @@ static void reject_too_large(struct tp__session *session, struct ring *from)
 static bool has_room(const struct tp__session *session, const struct ring *from)
 {
     const struct task *task = TP__RING_OF(from->next, const struct task, ring);
+    const uint64_t queued = session->sending.queued_bytes;
     return tp__session_is_linked(session) && tp__link_queued(session->wire.link, TP__LANE_BULK) < TP__BULK_LANE_BYTES &&
-           session->sending.queued_bytes + bytes_of(task) <= session->wire.queue_limit_bytes;
+           (queued == 0 || queued + bytes_of(task) <= session->wire.queue_limit_bytes);
 }
 
 /* One batch for each node with pinned tasks. True if there was one. */

@@ -32,7 +32,10 @@ void tp__session_copy_text(char *to, size_t size, const char *from)
 {
     const size_t length = strnlen(from, size - 1);
     for (size_t i = 0; i < length; i++)
-        to[i] = (unsigned char)from[i] < 0x20 || from[i] == 0x7f ? ' ' : from[i];
+        to[i] = from[i];
+    for (char *at = to; at < to + length; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = ' ';
     to[length] = '\0';
 }
 

@@ -122,18 +122,18 @@ void tp__session_drop_operations(struct tp__session *session, struct task *task)
     }
 }
 
-void tp__session_reply(struct tp__session *session, const struct tp__session_operation *name, const uint8_t *body,
+void tp__session_reply(struct tp__session *session, const struct tp__session_operation *operation, const uint8_t *body,
                        size_t size, bool took, bool sent)
 {
-    struct operation *operation = find(session, name->task, name->operation);
-    if (!operation || operation->taken || operation->task->dispatch != name->dispatch)
+    struct operation *open = find(session, operation->task, operation->operation);
+    if (!open || open->taken || open->task->dispatch != operation->dispatch)
         return; /* dropped meanwhile */
-    struct task *task = operation->task;
+    struct task *task = open->task;
     if (sent)
         tp__session_mark_effect(task);
-    say_reply(session, task, operation->number, body, size);
+    say_reply(session, task, open->number, body, size);
     if (took)
-        operation->taken = true;
+        open->taken = true;
     else
-        drop(session, operation);
+        drop(session, open);
 }

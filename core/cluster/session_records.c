@@ -91,10 +91,6 @@ static struct task *current(struct tp__session *session, struct node *node, cons
 /* Its parts could not be put together. */
 static void refuse_body(struct tp__session *session, struct node *node, struct task *task, tp_status status)
 {
-    if (!task) {
-        tp__session_node_failed(node, "it sent a record that is too large");
-        return;
-    }
     const uint64_t sequence = task->sequence;
     const uint32_t dispatch = task->dispatch;
     tp__session_reject_text(session, task, status, node->name, true,
@@ -143,30 +139,36 @@ static void of_task(struct tp__session *session, struct node *node, struct task 
     }
 }
 
-static void read_one(struct tp__session *session, struct node *node, struct tp__record *record)
+/* Of a node, not of an attempt. */
+static void read_of_node(struct tp__session *session, struct node *node, struct tp__record *record)
 {
-    const bool of_node = record->type == TP__RECORD_HELD || record->type == TP__RECORD_OUTPUT;
-    struct task *task = of_node ? NULL : current(session, node, record);
-    if (!of_node && !task) {
+    tp_status status;
+    if (!tp__assembly_add(&node->assembly, record, &status)) {
+        if (status != TP_OK)
+            tp__session_node_failed(node, "it sent a record that is too large");
+        return;
+    }
+    struct tp__reader body = tp__reader_of(record->body, record->size);
+    if (record->type == TP__RECORD_HELD)
+        tp__session_held(session, node, &body);
+    else
+        output(session, node, record);
+}
+
+static void read_of_task(struct tp__session *session, struct node *node, struct tp__record *record)
+{
+    struct task *task = current(session, node, record);
+    if (!task) {
         session->tasks.refused++;
         if (record->type == TP__RECORD_CLAIM) /* it waits for an answer */
             tp__session_say_short(session, node, TP__RECORD_REFUSE, record->task, record->dispatch);
         return;
     }
     tp_status status;
-    if (!tp__assembly_add(&node->assembly, record, &status)) {
-        if (status != TP_OK)
-            refuse_body(session, node, task, status);
-        return;
-    }
-    if (record->type == TP__RECORD_OUTPUT) {
-        output(session, node, record);
-    } else if (record->type == TP__RECORD_HELD) {
-        struct tp__reader body = tp__reader_of(record->body, record->size);
-        tp__session_held(session, node, &body);
-    } else {
+    if (tp__assembly_add(&node->assembly, record, &status))
         of_task(session, node, task, record);
-    }
+    else if (status != TP_OK)
+        refuse_body(session, node, task, status);
 }
 
 void tp__session_records(struct tp__session *session, struct node *node, struct tp__reader *records)
@@ -178,6 +180,9 @@ void tp__session_records(struct tp__session *session, struct node *node, struct 
             tp__session_node_failed(node, "it sent a malformed record");
             return;
         }
-        read_one(session, node, &record);
+        if (record.type == TP__RECORD_HELD || record.type == TP__RECORD_OUTPUT)
+            read_of_node(session, node, &record);
+        else
+            read_of_task(session, node, &record);
     }
 }

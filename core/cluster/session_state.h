@@ -6,7 +6,9 @@
  *     session_link.c        the link to the coordinator, made anew when it breaks; frames
  *     session_tasks.c       the table of unresolved tasks by sequence, and how each of them ends
  *     session_batches.c     tasks that wait go to the coordinator; which were placed where
- *     session_nodes.c       accepts, streams, the numbers of workers, nodes that are lost
+ *     session_nodes.c       nodes that are used, the numbers of their workers, how they are lost
+ *     session_accepts.c     which nodes are believed, and why not
+ *     session_streams.c     records to and from nodes
  *     session_reconcile.c   what is still held after a break
  *     session_losses.c      attempts that are gone: again, or not
  *     session_records.c     what nodes say about tasks
@@ -259,8 +261,9 @@ struct tp__session {
         struct ring dirty;
         struct index known; /* every incarnation that was ever used: its keys must never be used again */
         struct refusal refusals[TP__REFUSALS_KEPT];
-        size_t refusal_count, refusals_more;
-        int64_t none_ms; /* since when tasks wait and no node has accepted; INT64_MAX: not so */
+        size_t refusal_count;
+        bool refusals_cut; /* there were more */
+        int64_t none_ms;   /* since when tasks wait and no node has accepted; INT64_MAX: not so */
     } nodes;
 
     struct {
@@ -368,26 +371,42 @@ void tp__session_house(struct tp__session *session);
 /* ---- session_nodes.c ---- */
 
 struct node *tp__session_node_find(const struct tp__session *session, const uint8_t *bytes, size_t size);
+struct node *tp__session_node_of_life(const struct tp__session *session, const struct tp__id *life);
+bool tp__session_node_was_used(const struct tp__session *session, const struct tp__id *incarnation);
 /** By the number of a worker in the pool; NULL: there are no workers. `*local` is its number there. */
 struct node *tp__session_node_of_worker(const struct tp__session *session, size_t worker, uint32_t *local);
-void tp__session_accepted(struct tp__session *session, const Taskpool__Accept *accept);
+/** NULL without memory. */
+struct node *tp__session_node_add(struct tp__session *session, const struct tp__accept *accept,
+                                  const struct tp__stream_keys *keys, uint32_t workers);
 void tp__session_node_state(struct tp__session *session, const Taskpool__NodeState *state);
-void tp__session_stream(struct tp__session *session, const Taskpool__StreamFrame *frame);
-/** Appends to the node's stream. */
-void tp__session_say(struct tp__session *session, struct node *node, const struct tp__record *record);
-void tp__session_say_short(struct tp__session *session, struct node *node, enum tp__record_type type, uint64_t task,
-                           uint32_t dispatch);
 /** Something is wrong with it: the incarnation will be given up at the end of the event. */
 void tp__session_node_failed(struct node *node, const char *why);
 /** Its tasks are lost, `why` in the form "node 'b' was lost: ...". */
 void tp__session_node_lost(struct tp__session *session, struct node *node, const char *why);
 void tp__session_give_up_failed(struct tp__session *session);
-void tp__session_pump(struct tp__session *session);
 void tp__session_nodes_unlinked(struct tp__session *session);
-void tp__session_nodes_tick(struct tp__session *session);
+void tp__session_nodes_fini(struct tp__session *session);
+
+/* ---- session_accepts.c ---- */
+
+void tp__session_accepted(struct tp__session *session, const Taskpool__Accept *accept);
+/** The node drops all of that incarnation, and accepts anew. */
+void tp__session_forget(struct tp__session *session, const struct tp__id *incarnation);
 /** No node has accepted for too long: why, in words. */
 tp_status tp__session_explain_no_node(const struct tp__session *session, char *text, size_t size);
-void tp__session_nodes_fini(struct tp__session *session);
+void tp__session_patience_tick(struct tp__session *session);
+
+/* ---- session_streams.c ---- */
+
+void tp__session_stream(struct tp__session *session, const Taskpool__StreamFrame *frame);
+/** Appends to the node's stream. */
+void tp__session_say(struct tp__session *session, struct node *node, const struct tp__record *record);
+void tp__session_say_short(struct tp__session *session, struct node *node, enum tp__record_type type, uint64_t task,
+                           uint32_t dispatch);
+/** Its stream may have something to send. */
+void tp__session_node_dirty(struct tp__session *session, struct node *node);
+void tp__session_pump(struct tp__session *session);
+void tp__session_streams_tick(struct tp__session *session);
 
 /* ---- session_reconcile.c ---- */
 
@@ -436,8 +455,8 @@ int64_t tp__session_children_due(const struct tp__session *session);
 /* ---- session_operations.c ---- */
 
 void tp__session_operate(struct tp__session *session, struct task *task, const struct tp__record *record);
-void tp__session_withdraw(struct tp__session *session, struct task *task, uint32_t operation);
-void tp__session_confirm(struct tp__session *session, struct task *task, uint32_t operation);
+void tp__session_withdraw(struct tp__session *session, struct task *task, uint32_t number);
+void tp__session_confirm(struct tp__session *session, struct task *task, uint32_t number);
 void tp__session_drop_operations(struct tp__session *session, struct task *task);
 /** The task (NULL: none) and its ancestors are not run again. */
 void tp__session_mark_effect(struct task *task);

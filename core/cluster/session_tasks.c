@@ -213,24 +213,24 @@ void tp__session_resolve(struct tp__session *session, struct task *task, const u
     finish(session, &ended);
 }
 
-void tp__session_reject(struct tp__session *session, struct task *task, const struct tp__session_error *given,
+void tp__session_reject(struct tp__session *session, struct task *task, const struct tp__session_error *error,
                         bool attempt_lost)
 {
-    struct tp__session_error error = *given;
-    error.task = error.task && error.task[0] ? error.task : tp__session_task_name(session, task);
-    error.node = error.node ? error.node : "";
-    error.backtrace = error.backtrace ? error.backtrace : "";
+    struct tp__session_error whole = *error;
+    whole.task = whole.task && whole.task[0] ? whole.task : tp__session_task_name(session, task);
+    whole.node = whole.node ? whole.node : "";
+    whole.backtrace = whole.backtrace ? whole.backtrace : "";
     if (task->rare) {
         tp__session_drop_operations(session, task);
         if (attempt_lost)
             tp__session_stop_children(session, task);
         else
             tp__session_adopt(session, task);
-        tp__session_child_rejected(session, task, &error);
+        tp__session_child_rejected(session, task, &whole);
     }
     const struct ended ended = release(session, task);
     if (ended.tag)
-        session->actions.failure(session->actions.context, ended.tag, &error);
+        session->actions.failure(session->actions.context, ended.tag, &whole);
     finish(session, &ended);
 }
 

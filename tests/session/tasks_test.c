@@ -330,16 +330,22 @@ static void no_more_is_queued_than_the_coordinator_gives_room_for(void **state)
     stage_free(stage);
 }
 
-static void a_task_that_is_larger_than_the_room_fails(void **state)
+static void a_task_that_is_larger_than_the_room_goes_alone_or_fails(void **state)
 {
     (void)state;
     struct stage *stage = stage_new(NULL);
-    stage_node(stage, "a", 1);
+    struct stage_node *node = stage_node(stage, "a", 1);
     submit_large(stage, 1, 2 << 20);
     stage_submit(stage, 2);
+    submit_large(stage, 3, 4 << 20);
+    stage_submit(stage, 4);
     stage_run(stage);
-    stage_expect_failure(stage, 1, TP_E_LIMIT, "coordinator 'head' queues at most 1048576");
+    const struct stage_leaf leaf = *stage_leaf(stage);
+    stage_no_leaf(stage);
+    stage_place(stage, &leaf, node);
+    stage_expect_failure(stage, 3, TP_E_LIMIT, "coordinator 'head' queues at most 1048576");
     assert_int_equal(stage_leaf(stage)->leaf.sequence, 2);
+    assert_int_equal(stage_leaf(stage)->leaf.sequence, 4);
     stage_free(stage);
 }
 
@@ -498,7 +504,7 @@ int main(void)
         cmocka_unit_test(large_payloads_follow_their_batch_in_parts),
         cmocka_unit_test(a_payload_past_the_limit_is_refused),
         cmocka_unit_test(no_more_is_queued_than_the_coordinator_gives_room_for),
-        cmocka_unit_test(a_task_that_is_larger_than_the_room_fails),
+        cmocka_unit_test(a_task_that_is_larger_than_the_room_goes_alone_or_fails),
         cmocka_unit_test(a_full_session_says_when_there_is_room),
         cmocka_unit_test(a_cancelled_task_is_stopped_wherever_it_is),
         cmocka_unit_test(output_comes_with_node_and_task),
