@@ -9,8 +9,8 @@
 
 void offers_received(struct peer *peer, const Taskpool__Offer *offer);
 void offers_accept_received(struct peer *peer, const Taskpool__Accept *accept);
-void offers_use_received(struct peer *peer, const Taskpool__Use *use);
-void offers_forget_received(struct peer *peer, const Taskpool__Forget *forget);
+void offers_use_received(struct peer *peer, const Taskpool__Use *message);
+void offers_forget_received(struct peer *peer, const Taskpool__Forget *message);
 /** Sends all sessions' offers to a node that has come. */
 void offers_send_all(struct coordinator *coordinator, struct node *node);
 

@@ -321,9 +321,8 @@ uint64_t peers_bytes(const struct coordinator *coordinator)
 
 /* ---- forgetting ---- */
 
-static void forget(struct peer *peer)
+static void forget(struct coordinator *coordinator, struct peer *peer)
 {
-    struct coordinator *coordinator = peer->coordinator;
     map_remove(&coordinator->peers_by_id, key_of(&peer->id));
     if (peer->previous)
         peer->previous->next = peer->next;
@@ -351,14 +350,14 @@ void peers_sweep(struct coordinator *coordinator)
             session_unlinked(coordinator, peer->session);
         if (peer->role == TP__ROLE_ADMIN)
             query_peer_left(coordinator, peer);
-        forget(peer);
+        forget(coordinator, peer);
     }
 }
 
 void peers_free(struct coordinator *coordinator)
 {
     while (coordinator->peers)
-        forget(coordinator->peers);
+        forget(coordinator, coordinator->peers);
     coordinator->ended_peers = NULL;
     map_free(&coordinator->peers_by_id);
 }

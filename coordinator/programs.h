@@ -50,7 +50,7 @@ struct fetch {
 };
 
 void programs_need_received(struct peer *peer, const Taskpool__Need *need);
-void programs_chunk_received(struct peer *peer, const Taskpool__Chunk *chunk);
+void programs_chunk_received(struct peer *peer, const Taskpool__Chunk *message);
 
 /** A session offers a program. False without memory. */
 bool programs_add_source(struct coordinator *coordinator, struct session *session, const struct tp__offer *offer)
