@@ -2,7 +2,6 @@
 """keygen, authorize, help, and wrong command lines."""
 import os
 import stat
-import unittest
 
 from support import DONE, FAILED, USAGE, Case, main, tool
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import unittest
 
-from support import SOURCE, Case, main, program, tool
+from support import SOURCE, Case, main, program
 
 PAGES = sorted(glob.glob(os.path.join(SOURCE, "docs", "man", "*.[158]")))
 

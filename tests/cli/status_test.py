@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from support import (DONE, FAILED, PATIENCE, REFUSED, UNREACHABLE, USAGE, ClusterCase, main, program, tool, until)
+from support import DONE, FAILED, PATIENCE, REFUSED, UNREACHABLE, ClusterCase, main, program, tool, until
 
 
 class Status(ClusterCase):

@@ -28,17 +28,20 @@ def tool(*arguments, env=None, **more):
                           stdin=subprocess.DEVNULL, **more)
 
 
+def text_of(path):
+    """What can be read of a file of /proc: a process may have ended, or be another user's."""
+    try:
+        with open(path, errors="replace") as text:
+            return text.read()
+    except OSError:
+        return ""
+
+
 def processes_with(pattern):
     """The ids of processes whose command line or environment has it."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline") as line, open(f"/proc/{pid}/environ") as variables:
-                if int(pid) != os.getpid() and re.search(pattern, line.read() + variables.read()):
-                    found.append(int(pid))
-        except (OSError, UnicodeDecodeError):
-            continue
-    return found
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
+    return [pid for pid in pids
+            if re.search(pattern, text_of(f"/proc/{pid}/cmdline") + text_of(f"/proc/{pid}/environ"))]
 
 
 class Case(unittest.TestCase):
