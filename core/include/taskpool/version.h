@@ -6,8 +6,8 @@
 #define TASKPOOL_VERSION_H
 
 #define TP_VERSION_MAJOR 0
-#define TP_VERSION_MINOR 1
+#define TP_VERSION_MINOR 2
 #define TP_VERSION_PATCH 0
-#define TP_VERSION "0.1.0"
+#define TP_VERSION "0.2.0"
 
 #endif
