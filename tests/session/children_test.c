@@ -439,6 +439,26 @@ static void operations_are_dropped_with_their_attempt(void **state)
     stage_free(stage);
 }
 
+static void a_late_reply_does_not_answer_the_next_attempt(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(NULL);
+    struct stage_node *node = node_a(stage);
+    const struct stage_leaf first = stage_start(stage, node, 1, 0);
+    const struct tp__session_operation late = operate(node, &first.leaf, 1);
+    stage_crash(node, &first.leaf, TP__CRASH_BYSTANDER, false);
+    const struct stage_leaf second = *stage_leaf(stage);
+    stage_place(stage, &second, node);
+    const struct tp__session_operation current = operate(node, &second.leaf, 1);
+    tp__session_reply(stage->session, &late, reply, sizeof reply, true, true);
+    stage_run(stage);
+    stage_no_record(node);
+    tp__session_reply(stage->session, &current, reply, sizeof reply, false, false);
+    stage_run(stage);
+    assert_int_equal(stage_record(node, TP__RECORD_REPLY)->record.dispatch, 2);
+    stage_free(stage);
+}
+
 static void the_same_number_twice_is_one_operation(void **state)
 {
     (void)state;
@@ -558,6 +578,7 @@ int main(void)
         cmocka_unit_test(a_taken_message_is_confirmed_once_or_goes_back),
         cmocka_unit_test(a_withdrawal_goes_to_the_channel_unless_the_reply_is_on_its_way),
         cmocka_unit_test(operations_are_dropped_with_their_attempt),
+        cmocka_unit_test(a_late_reply_does_not_answer_the_next_attempt),
         cmocka_unit_test(the_same_number_twice_is_one_operation),
         cmocka_unit_test(operations_of_stale_attempts_are_not_performed),
         cmocka_unit_test(an_attempt_that_sent_is_not_run_again),

@@ -188,7 +188,7 @@ static void a_granted_task_whose_process_crashed_is_not_run_again(void **state)
     struct stage_node *a = node_named(stage, "a");
     const struct stage_leaf leaf = stage_start(stage, a, 1, TP__LEAF_AT_MOST_ONCE);
     stage_say(a, TP__RECORD_CLAIM, &leaf.leaf, 0, NULL, 0);
-    stage_crash(a, &leaf.leaf, TP__CRASH_SUSPECT, false);
+    stage_crash(a, &leaf.leaf, TP__CRASH_SUSPECT, true);
     stage_expect_failure(stage, 1, TP_E_NODE_LOST, "was killed by SIGSEGV at address 0x0 on node x");
     stage_free(stage);
 }
@@ -367,6 +367,22 @@ static void what_a_relinked_node_does_not_hold_is_lost_and_nothing_else(void **s
     stage_expect_result(stage, 1, "kept");
     stage_result(node, &after.leaf, "after");
     stage_expect_result(stage, 3, "after");
+    stage_free(stage);
+}
+
+static void what_was_lost_with_a_nodes_link_is_sent_again(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(NULL);
+    struct stage_node *node = node_named(stage, "a");
+    stage_start(stage, node, 1, 0);
+    node->cut = true;
+    tp__session_cancel(stage->session, 1);
+    stage_run(stage);
+    node->cut = false;
+    stage_condition(node, TASKPOOL__NODE_CONDITION__NODE_RELINKED, "");
+    stage_record(node, TP__RECORD_CANCEL);
+    stage_asked(node);
     stage_free(stage);
 }
 
@@ -640,6 +656,7 @@ int main(void)
         cmocka_unit_test(max_attempts_is_the_tasks_own),
         cmocka_unit_test(bystanders_share_a_new_cell_that_each_further_crash_halves),
         cmocka_unit_test(what_a_relinked_node_does_not_hold_is_lost_and_nothing_else),
+        cmocka_unit_test(what_was_lost_with_a_nodes_link_is_sent_again),
         cmocka_unit_test(a_granted_task_that_a_relinked_node_does_not_hold_fails),
         cmocka_unit_test(held_tasks_that_are_over_are_stopped),
         cmocka_unit_test(breaks_while_a_question_is_open_are_asked_about_afterwards),
