@@ -204,8 +204,12 @@ struct credit {
     double rate; /**< finished a millisecond */
     uint64_t window_finished;
     int64_t window_ms; /**< when the measured window began */
-    int64_t poll_ms;   /**< how long to the next look at started tasks */
-    uint64_t polled;   /**< waiting tasks at the last look */
+    bool is_asking;    /**< all credit was used, more was announced, and nothing of it has come that could start */
+    int64_t asked_ms;
+    uint64_t asked_received; /**< what had come by then */
+    int64_t trip_ms;         /**< from announced credit to tasks that can start */
+    int64_t poll_ms;         /**< how long to the next look at started tasks */
+    uint64_t polled;         /**< waiting tasks at the last look */
 };
 
 struct agent {

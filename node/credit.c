@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes. Credit is what a crash takes with it, and what keeps workers busy while results travel: about 10 ms of
  * work. The rate rises with what was measured at once and falls slowly, as a node that gets little to do finishes
- * little. Announcements wait until an eighth of what is wanted has gathered: one frame for many tasks, and at low rates
+ * little. To that comes what could be done while credit travels to the coordinator, tasks come back, and those that run
+ * at most once are granted: how long that takes shows when all credit was used. Without it the rate would follow the
+ * credit down to the least. Announcements wait until an eighth of what is wanted has gathered: one frame for many tasks, and at low rates
  * one for each. What has started is counted by the processes in shared memory and told by nobody: while tasks wait, the
  * agent looks, the more rarely the longer nothing has changed. */
 #include "agent_state.h"
@@ -12,7 +14,8 @@ enum {
     MEASURE_MS = 20,
     POLL_FIRST_MS = 2,
     POLL_LAST_MS = 100,
-    PEOPLE_MS = 1000 /* how old the numbers for people may become */
+    TRIP_LIMIT_MS = 500, /* longer: there was nothing to do */
+    PEOPLE_MS = 1000     /* how old the numbers for people may become */
 };
 
 uint64_t credit_waiting(const struct agent *agent)
@@ -42,11 +45,34 @@ static void measure(struct agent *agent)
     credit->window_ms = agent->now_ms;
 }
 
+static uint64_t not_granted(const struct agent *agent)
+{
+    uint64_t count = 0;
+    for (const struct session *session = agent->sessions; session; session = session->next)
+        count += session->waiting[WAITING_CLAIM].count;
+    return count;
+}
+
+/* Short ones count at once: a long one may only say that there was nothing to do. */
+static void time_trip(struct agent *agent, uint64_t waiting)
+{
+    struct credit *credit = &agent->credit;
+    if (!credit->is_asking || credit->received == credit->asked_received ||
+        (waiting > 0 && waiting == not_granted(agent)))
+        return;
+    credit->is_asking = false;
+    int64_t trip_ms = agent->now_ms - credit->asked_ms;
+    if (trip_ms > TRIP_LIMIT_MS)
+        trip_ms = TRIP_LIMIT_MS;
+    credit->trip_ms = trip_ms < credit->trip_ms ? trip_ms : credit->trip_ms + (trip_ms - credit->trip_ms + 3) / 4;
+}
+
 static uint64_t wanted(const struct agent *agent)
 {
     if (agent->draining || agent->tasks >= TASKS_LIMIT)
         return 0;
-    const double work = agent->credit.rate * WORK_MS;
+    /* Half a trip more, so that the rate can grow. */
+    const double work = agent->credit.rate * (WORK_MS + 1.5 * (double)agent->credit.trip_ms);
     const uint64_t least = 2 * (uint64_t)agent->options.workers;
     const uint64_t want = work < WANT_LIMIT ? (uint64_t)work : WANT_LIMIT;
     if (want >= least)
@@ -70,6 +96,11 @@ static void announce(struct agent *agent, uint64_t total, uint64_t waiting)
     frame.credit = &message;
     if (!uplink_send(agent, TP__LANE_CONTROL, &frame))
         return;
+    if (credit->announced && !credit->is_asking && credit->sent <= credit->received && total > credit->received) {
+        credit->is_asking = true;
+        credit->asked_ms = agent->now_ms;
+        credit->asked_received = credit->received;
+    }
     credit->announced = true;
     credit->sent = total;
     credit->sent_ms = agent->now_ms;
@@ -93,6 +124,8 @@ void credit_reset(struct agent *agent)
 {
     agent->credit.received = 0;
     agent->credit.announced = false;
+    agent->credit.is_asking = false;
+    agent->credit.trip_ms = 0;
 }
 
 static bool is_old_for_people(const struct agent *agent, uint64_t waiting)
@@ -108,14 +141,14 @@ void credit_update(struct agent *agent)
     struct credit *credit = &agent->credit;
     measure(agent);
     const uint64_t waiting = credit_waiting(agent);
+    time_trip(agent, waiting);
     const uint64_t want = wanted(agent);
     const uint64_t total = credit->received + (want > waiting ? want - waiting : 0);
     if (waiting != credit->polled)
         credit->poll_ms = POLL_FIRST_MS;
     credit->polled = waiting;
-    if (agent->uplink.state == UPLINK_WELCOMED &&
-        (is_news(credit, total, want) || is_old_for_people(agent, waiting) ||
-         credit->drained != agent_is_drained(agent)))
+    if (agent->uplink.state == UPLINK_WELCOMED && (is_news(credit, total, want) || is_old_for_people(agent, waiting) ||
+                                                   credit->drained != agent_is_drained(agent)))
         announce(agent, total, waiting);
 }
 

@@ -57,6 +57,41 @@ static void what_waits_is_about_ten_milliseconds_of_work(void **state)
     world_free(world);
 }
 
+/* Credit and tasks are 20 ms on their way; 20 tasks a millisecond could be done. */
+static void a_long_way_to_the_coordinator_leaves_no_worker_idle(void **state)
+{
+    (void)state;
+    enum { WAY_MS = 20, A_MS = 20, ALL_MS = 3000 };
+    static uint64_t credits[ALL_MS];
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    uint64_t received = 0;
+    uint64_t finished_early = 0;
+    for (int64_t i = 0; i < ALL_MS; i++) {
+        credits[i] = world->credit;
+        const uint64_t allowed = i < WAY_MS ? 0 : credits[i - WAY_MS];
+        if (allowed > received) {
+            submit(driver, received + 1, (uint32_t)(allowed - received));
+            received = allowed;
+        }
+        struct tp__buffer results = {NULL, 0, 0};
+        for (uint32_t n = 0; n < A_MS && process->started < received; n++)
+            assert_true(tp__record_append(
+                &results, &(struct tp__record){.type = TP__RECORD_RESULT, .task = ++process->started, .dispatch = 1}));
+        agent_worker_received(world->agent, process->id, results.bytes, results.size, world->now_ms);
+        tp__buffer_free(&results);
+        world_run(world);
+        world_pass(world, 1);
+        if (i == ALL_MS / 2)
+            finished_early = process->started;
+        if (i % 1000 == 0)
+            driver_say(driver, TP__RECORD_TICK, 0, 0, 0, NULL, 0);
+    }
+    assert_true(process->started - finished_early > ALL_MS / 2 * A_MS * 8 / 10);
+    world_free(world);
+}
+
 static void never_more_than_4096_wait(void **state)
 {
     (void)state;
@@ -168,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_waits_is_about_ten_milliseconds_of_work),
+        cmocka_unit_test(a_long_way_to_the_coordinator_leaves_no_worker_idle),
         cmocka_unit_test(never_more_than_4096_wait),
         cmocka_unit_test(parked_tasks_use_no_credit_and_a_start_is_noticed),
         cmocka_unit_test(a_task_cancelled_before_its_start_does_not_wait_for_ever),
