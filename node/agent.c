@@ -229,12 +229,33 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* The coordinator says when a driver has gone, unless it was restarted meanwhile: then it has never heard of it. */
+static int64_t end_forsaken(struct agent *agent)
+{
+    int64_t next = INT64_MAX;
+    if (agent->uplink.state != UPLINK_WELCOMED)
+        return next;
+    struct session *session = agent->sessions;
+    while (session) {
+        struct session *following = session->next;
+        const int64_t linked_ms = agent->uplink.connected_ms;
+        const int64_t end_ms = (session->heard_ms > linked_ms ? session->heard_ms : linked_ms) + GONE_MS;
+        if (session->state != SESSION_STARTING && end_ms <= agent->now_ms)
+            session_end(agent, session, "nothing was heard of its driver for too long");
+        else if (session->state != SESSION_STARTING && end_ms < next)
+            next = end_ms;
+        session = following;
+    }
+    return next;
+}
+
 int64_t agent_tick(struct agent *agent, int64_t now_ms)
 {
     agent->now_ms = now_ms;
     (void)uplink_tick(agent);
     end_orphans(agent);
-    int64_t next = sooner(program_tick(agent), workers_tick(agent));
+    int64_t next = end_forsaken(agent);
+    next = sooner(next, sooner(program_tick(agent), workers_tick(agent)));
     for (struct session *session = agent->sessions; session; session = session->next)
         next = sooner(next, payload_tick(agent, session));
     settle(agent);

@@ -31,6 +31,7 @@ enum {
     STREAM_KILL_BYTES = 1 << 30,     /* ...: the process that goes on is killed */
     OUTPUT_LIMIT_BYTES = 4 << 20,    /* ...: output is dropped */
     FRESH_MS = 60000,                /* how old the last word of a driver may be */
+    GONE_MS = 90000,                 /* ... until its session ends, while there is a coordinator */
     PAYLOAD_PATIENCE_MS = 60000,     /* between two parts of a payload */
     STOP_PATIENCE_MS = 10000,        /* between STOP and the end of a process */
     VERIFIED_BATCHES = 64
@@ -101,6 +102,7 @@ struct session {
         struct tp__hash hash;
     } offer;
     struct tp__problem refusal; /**< if REFUSED */
+    int64_t heard_ms;           /**< when its driver was last known to be there */
     struct tp__problem failed;  /**< not TP_OK: settle begins it anew (NOMEM) or refuses it */
 
     /* of this acceptance */

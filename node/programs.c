@@ -186,6 +186,9 @@ static void take_chunk(struct agent *agent, struct fetch *fetch, const Taskpool_
     fetch->under_way[place] = fetch->under_way[--fetch->under_way_count];
     fetch->stored++;
     fetch->asked_ms = agent->now_ms;
+    for (struct session *session = agent->sessions; session; session = session->next)
+        if (waits_for(session, fetch))
+            session->heard_ms = agent->now_ms;
     if (fetch->stored < fetch->count) {
         ask_more(agent, fetch);
         return;

@@ -73,7 +73,7 @@ static void drop_acceptance(struct agent *agent, struct session *session)
     tp__window_free(session->trust.window);
     free(session->names.texts);
     free(session->names.offsets);
-    struct session kept = {.next = session->next, .offer = session->offer};
+    struct session kept = {.next = session->next, .offer = session->offer, .heard_ms = agent->now_ms};
     *session = kept;
 }
 
@@ -174,6 +174,7 @@ void session_ready(struct agent *agent, struct session *session)
     if (!accept_session(agent, session))
         return;
     session->state = SESSION_ACCEPTED;
+    session->heard_ms = agent->now_ms;
     agent_log(agent, AGENT_INFO, "session-accepted", NULL, "session=%s driver=%s task_kinds=%u",
               session_name(session, name), driver, session->names.count);
     session_announce(agent, session);
@@ -265,6 +266,7 @@ void session_offered(struct agent *agent, const Taskpool__Offer *offer)
         return;
     }
     if (session) {
+        session->heard_ms = agent->now_ms;
         answer_again(agent, session);
         return;
     }
@@ -280,6 +282,7 @@ void session_offered(struct agent *agent, const Taskpool__Offer *offer)
     }
     session->offer.content = content;
     session->offer.hash = hash;
+    session->heard_ms = agent->now_ms;
     struct session **end = &agent->sessions;
     while (*end)
         end = &(*end)->next;

@@ -209,7 +209,7 @@ void stream_received(struct agent *agent, const Taskpool__StreamFrame *frame)
     case TP__STREAM_FRESH:
         break;
     }
-    session->talk.fresh_ms = agent->now_ms;
+    session->talk.fresh_ms = session->heard_ms = agent->now_ms;
     struct tp__record record;
     enum tp__record_next next;
     while ((next = tp__record_read(&records, &record)) == TP__RECORD_FOUND)

@@ -250,6 +250,25 @@ static void another_driver_cannot_take_a_session_over(void **state)
     world_free(world);
 }
 
+static void a_session_of_whose_driver_nothing_is_heard_over_one_link_ends(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    world_pass(world, 80000);
+    world_cut(world); /* perhaps another coordinator, which has never heard of it */
+    world_pass(world, 89000);
+    assert_int_equal(world_counts(world).sessions, 1);
+    driver_say(driver, TP__RECORD_TICK, 0, 0, 0, NULL, 0);
+    world_pass(world, 89000);
+    assert_int_equal(world_counts(world).sessions, 1);
+    world_pass(world, 2000);
+    assert_int_equal(world_counts(world).sessions, 0);
+    assert_true(process->killed);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +284,7 @@ int main(void)
         cmocka_unit_test(a_removed_key_ends_its_sessions),
         cmocka_unit_test(a_forged_offer_and_one_with_another_session_s_name_are_refused),
         cmocka_unit_test(another_driver_cannot_take_a_session_over),
+        cmocka_unit_test(a_session_of_whose_driver_nothing_is_heard_over_one_link_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
