@@ -308,12 +308,17 @@ static bool has_step(const struct work *work, enum step_kind kind)
     return false;
 }
 
+static bool is_about_process(const char *message)
+{
+    return strstr(message, "was killed") || strstr(message, "process");
+}
+
 static bool may_fail(const struct ledger *ledger, const struct work *work, tp_status status, const char *message)
 {
     struct world *world = ledger->world;
     switch (status) {
     case TP_E_TASK: /* the only one in a process that dies is taken for guilty */
-        return work_is_to_fail(work) || (world->cluster->processes_killed > 0 && strstr(message, "process"));
+        return work_is_to_fail(work) || (world->cluster->processes_killed > 0 && is_about_process(message));
     case TP_E_NODE_LOST:
         return work->fragile || strstr(message, "lost 16 times");
     case TP_E_UNTRUSTED:
