@@ -81,7 +81,8 @@ class Daemon:
 
 
 class Cluster:
-    def __init__(self, programs, nodes=3, workers=2, node_options=(), coordinator_options=(), keep=False):
+    def __init__(self, programs, nodes=3, workers=2, node_options=(), coordinator_options=(), keep=False, spares=0):
+        """`spares`: nodes beyond those that are started at once; start_node starts them."""
         self.programs = programs
         self.node_options, self.coordinator_options, self.workers = list(node_options), list(coordinator_options), workers
         self.folder = tempfile.mkdtemp(prefix="taskpool-test-")
@@ -95,7 +96,7 @@ class Cluster:
                 self.daemon_env[name] = os.environ[name]
         for role, name in [("coordinator", "coordinator"), ("driver", "driver"), ("admin", "admin")]:
             self.make_key(role, name)
-        for i in range(nodes):
+        for i in range(nodes + spares):
             self.make_key("node", f"node{i}")
         self.start_coordinator()
         for i in range(nodes):

@@ -74,3 +74,33 @@ endforeach()
 taskpool_job(cluster blame)
 taskpool_cluster_test(blame cluster.blame TIMEOUT 120 CLUSTER --node-option=--memory-limit=256M)
 taskpool_cluster_test(blame_on_one_node cluster.blame TIMEOUT 120 CLUSTER --nodes 1 --node-option=--memory-limit=256M)
+
+taskpool_job(cluster family)
+taskpool_cluster_test(family cluster.family TIMEOUT 120)
+
+taskpool_job(cluster exchange)
+taskpool_cluster_test(exchange cluster.exchange TIMEOUT 120)
+taskpool_scenario(cluster exchange_broken)
+
+taskpool_job(cluster survive)
+taskpool_scenario(cluster failure TIMEOUT 90 SCENARIOS
+    a_node_is_killed_and_started_again
+    a_node_is_stopped_for_five_seconds
+    a_node_is_stopped_for_less_than_a_second
+    the_coordinator_is_killed_and_started_again
+    the_coordinator_is_killed_twice
+    coordinator_and_node_are_killed_together
+    all_nodes_are_killed_and_started_again
+    a_worker_process_is_killed
+    a_driver_is_killed
+    a_connection_is_cut_in_mid_stream
+    connections_are_cut_again_and_again
+    a_node_is_cut_off_for_four_seconds
+    the_drivers_are_cut_off_for_four_seconds
+    a_slow_network_changes_nothing)
+
+taskpool_job(cluster placement)
+taskpool_scenario(cluster placement TIMEOUT 120 EXCLUDE tsan)
+
+taskpool_job(cluster output)
+taskpool_scenario(cluster output EXCLUDE asan tsan)

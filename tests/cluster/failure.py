@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: MIT
+"""Things that happen in the middle of a map: every task resolves once, with the right result, and no at-most-once task
+runs twice. Two drivers have it at the same time, one with ordinary tasks and one with at-most-once tasks."""
+import os
+import signal
+import time
+from contextlib import ExitStack
+
+from proxy import Proxy
+from scenario import Job, check, check_contains, run, until
+
+
+class Stage:
+    """A cluster whose peers speak to the coordinator through proxies if they are asked for, and the two jobs."""
+
+    def __init__(self, setting, through_proxies=False, coordinator_options=(), nodes=3):
+        self.setting, self.exits = setting, ExitStack()
+        self.node_count = nodes
+        self.through_proxies = through_proxies
+        self.coordinator_options = coordinator_options
+
+    def __enter__(self):
+        nodes, setting = self.node_count, self.setting
+        self.cluster = self.exits.enter_context(
+            setting.cluster(nodes=0 if self.through_proxies else nodes, spares=nodes if self.through_proxies else 0,
+                            coordinator_options=self.coordinator_options))
+        self.proxies = []
+        self.driver_proxy = None
+        if self.through_proxies:
+            self.driver_proxy = self.exits.enter_context(Proxy(self.cluster.endpoint))
+            for i in range(nodes):
+                self.proxies.append(self.exits.enter_context(Proxy(self.cluster.endpoint)))
+                self.cluster.start_node(i, endpoint=self.proxies[i].endpoint)
+        self.jobs = []
+        for kind, count in [("map", setting.scale(100000, 5000)), ("once", setting.scale(10000, 1000))]:
+            command = [setting.job("cluster.survive"), kind, str(count), str(nodes)]
+            endpoint = self.driver_proxy.endpoint if self.driver_proxy else None
+            self.jobs.append(self.exits.enter_context(Job(self.cluster, command, endpoint)))
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if error:
+            self.cluster.show_logs()
+        return self.exits.__exit__(kind, error, trace)
+
+    def middle(self):
+        """Both are in the middle; each goes on as soon as this returns."""
+        for job in self.jobs:
+            job.expect("middle")
+        for job in self.jobs:
+            job.go_on()
+
+    def finish(self, after=lambda: None):
+        """Both end well; `after` happens when they are done, before they look at the pool again."""
+        for job in self.jobs:
+            job.expect("done")
+        after()
+        for job in self.jobs:
+            job.go_on()
+        for job in self.jobs:
+            job.finish()
+
+    def processes(self, job):
+        return [int(line.split()[1]) for line in job.lines if line.startswith("process ")]
+
+
+def is_alive(process):
+    try:
+        with open(f"/proc/{process}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def a_node_is_killed_and_started_again(setting):
+    with Stage(setting) as stage:
+        stage.middle()
+        stage.cluster.nodes[0].kill()
+        stage.cluster.start_node(0)
+        stage.finish()
+
+
+def a_node_is_stopped_for_five_seconds(setting):
+    """It is declared lost after 3 s, and comes back with another life."""
+    with Stage(setting) as stage:
+        stage.middle()
+        stage.cluster.nodes[0].pause()
+        until(lambda: "node-lost node=node0" in stage.cluster.coordinator.log(), "the node is declared lost")
+        for job in stage.jobs:
+            job.expect("done")
+        time.sleep(2)  # what is tested is its sleep, not ours
+        stage.cluster.nodes[0].resume()
+        for job in stage.jobs:
+            job.go_on()
+        for job in stage.jobs:
+            job.finish()
+
+
+def the_coordinator_is_killed_and_started_again(setting):
+    with Stage(setting) as stage:
+        stage.middle()
+        stage.cluster.coordinator.kill()
+        stage.cluster.start_coordinator()
+        stage.finish()
+
+
+def the_coordinator_is_killed_twice(setting):
+    with Stage(setting) as stage:
+        stage.middle()
+        for times in (1, 2):
+            stage.cluster.coordinator.kill()
+            stage.cluster.start_coordinator()
+            until(lambda: stage.cluster.coordinator.log().count("role=node") >= 3 + 3 * times, "the nodes are back")
+        stage.finish()
+
+
+def coordinator_and_node_are_killed_together(setting):
+    with Stage(setting) as stage:
+        stage.middle()
+        stage.cluster.coordinator.kill()
+        stage.cluster.nodes[1].kill()
+        stage.cluster.start_coordinator()
+        stage.cluster.start_node(1)
+        stage.finish()
+
+
+def all_nodes_are_killed_and_started_again(setting):
+    with Stage(setting) as stage:
+        stage.middle()
+        for i in range(3):
+            stage.cluster.nodes[i].kill()
+        for i in range(3):
+            stage.cluster.start_node(i, wait=False)
+        for i in range(3):
+            stage.cluster.nodes[i].wait_ready()
+        stage.finish()
+
+
+def a_worker_process_is_killed(setting):
+    with Stage(setting) as stage:
+        stage.middle()
+        for job in stage.jobs:
+            os.kill(stage.processes(job)[0], signal.SIGKILL)
+        stage.finish()
+
+
+def a_driver_is_killed(setting):
+    """Its worker processes end, its tasks are cancelled; the other driver notices nothing."""
+    with Stage(setting, coordinator_options=["--lease=3s"]) as stage:
+        stage.middle()
+        killed = stage.jobs.pop(0)
+        killed.process.kill()
+        processes = stage.processes(killed)
+        check(len(processes) == 3, f"three worker processes: {processes}")
+        until(lambda: not any(is_alive(process) for process in processes), "the processes of the dead driver end")
+        check_contains(stage.cluster.coordinator.log(), "session-ended", "log of the coordinator")
+        stage.finish()
+
+
+def a_connection_is_cut_in_mid_stream(setting):
+    """Nobody dies; what was under way is lost, and found out to be."""
+    with Stage(setting, through_proxies=True) as stage:
+        stage.middle()
+        for proxy in stage.proxies[:2] + [stage.driver_proxy]:
+            proxy.cut_in_mid_stream(setting.scale(20000, 2000))
+        stage.finish()
+        cuts = [proxy.cuts for proxy in stage.proxies[:2] + [stage.driver_proxy]]
+        check(all(cut > 0 for cut in cuts), f"each was cut: {cuts}")
+
+
+def connections_are_cut_again_and_again(setting):
+    with Stage(setting, through_proxies=True) as stage:
+        stage.middle()
+        for i in range(6):
+            proxy = (stage.proxies + [stage.driver_proxy])[i % 4]
+            before = proxy.forwarded_bytes
+            proxy.cut()
+            until(lambda: proxy.forwarded_bytes > before + 500, "it connects again")
+        stage.finish()
+
+
+def a_node_is_cut_off_for_four_seconds(setting):
+    """A partition: it is declared lost while it works on, and comes back."""
+    with Stage(setting, through_proxies=True) as stage:
+        stage.middle()
+        stage.proxies[0].hold()
+        until(lambda: "node-lost node=node0" in stage.cluster.coordinator.log(), "the node is declared lost")
+        stage.proxies[0].release()
+        stage.finish()
+
+
+def the_drivers_are_cut_off_for_four_seconds(setting):
+    with Stage(setting, through_proxies=True) as stage:
+        stage.middle()
+        stage.driver_proxy.hold()
+        time.sleep(4)  # the length of the partition
+        stage.driver_proxy.release()
+        stage.finish()
+
+
+def a_slow_network_changes_nothing(setting):
+    with Stage(setting, through_proxies=True) as stage:
+        for proxy in stage.proxies:
+            proxy.delay_seconds = 0.005
+        stage.middle()
+        stage.finish()
+
+
+def a_node_is_stopped_for_less_than_a_second(setting):
+    with Stage(setting) as stage:
+        stage.middle()
+        stage.cluster.nodes[2].pause()
+        time.sleep(0.7)  # the length of its sleep
+        stage.cluster.nodes[2].resume()
+        stage.finish()
+        check("node-lost" not in stage.cluster.coordinator.log(), "it is not declared lost")
+
+
+if __name__ == "__main__":
+    run([
+        a_node_is_killed_and_started_again,
+        a_node_is_stopped_for_five_seconds,
+        a_node_is_stopped_for_less_than_a_second,
+        the_coordinator_is_killed_and_started_again,
+        the_coordinator_is_killed_twice,
+        coordinator_and_node_are_killed_together,
+        all_nodes_are_killed_and_started_again,
+        a_worker_process_is_killed,
+        a_driver_is_killed,
+        a_connection_is_cut_in_mid_stream,
+        connections_are_cut_again_and_again,
+        a_node_is_cut_off_for_four_seconds,
+        the_drivers_are_cut_off_for_four_seconds,
+        a_slow_network_changes_nothing,
+    ])
