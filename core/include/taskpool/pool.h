@@ -43,7 +43,7 @@ typedef struct tp_pool_options {
 /** What one task can be told. A field left 0 (or false) has its default. */
 typedef struct tp_task_options {
     int64_t timeout_ms; /**< rejects the promise with TP_E_TIMEOUT this long after the submit; default: never */
-    int max_attempts;   /**< how often a cluster may start the task before it is given up; default 3 */
+    int max_attempts;   /**< how often a cluster may suspect it of having ended its process; default 3 */
     bool at_most_once;  /**< a cluster never starts the task twice */
     bool isolated;      /**< a cluster runs the task in a process of its own */
     bool pinned;        /**< runs on worker number `worker` and on no other */
@@ -67,8 +67,10 @@ typedef struct tp_map_options {
  *  for a cluster; NULL means $TASKPOOL, and "local" if that is not set. Inside a task NULL gives a handle on the task's
  *  own pool: draining or closing it waits for what was submitted through that handle.
  *  Returns NULL on failure, with the reason in tp_last_error(): TP_E_NO_INIT, TP_E_ADDRESS, TP_E_LIMIT (more than 4,096
- *  workers), TP_E_UNSUPPORTED (a cluster, in a library without it or inside a task on one), TP_E_NOMEM, TP_E_SYSTEM. The
- *  caller owns the handle: tp_pool_close. */
+ *  workers), TP_E_UNSUPPORTED (a cluster, in a library without it or inside a task on one), TP_E_NOMEM, TP_E_SYSTEM (a
+ *  cluster: also when no coordinator answers within 10 s). A cluster reads the files of $TASKPOOL_KEY and
+ *  $TASKPOOL_AUTHORIZED_KEYS: TP_E_UNTRUSTED (one that others can read or write, no key of a coordinator), TP_E_DECODE
+ *  (malformed); and the coordinator may refuse, with a status of its own. The caller owns the handle: tp_pool_close. */
 tp_pool *tp_pool_open(const char *where) __attribute__((warn_unused_result));
 tp_pool *tp_pool_open_with(const char *where, tp_pool_options options) __attribute__((warn_unused_result));
 
