@@ -164,13 +164,14 @@ struct tp_promise *tp__pool_submit(tp_pool *pool, struct tp_promise *task, const
     if (tp__unlikely(refusal(pool) != TP_OK))
         return take_back(pool, task);
     struct tp__task_extra *extra = task->extra;
-    if (tp__unlikely(extra != NULL) && extra->monitor)
+    struct tp__monitor *monitor = tp__unlikely(extra != NULL) ? extra->monitor : NULL;
+    if (tp__unlikely(monitor != NULL))
         atomic_fetch_add_explicit(&task->references, 1, memory_order_relaxed); /* for the time limit */
     if (tp__unlikely(!queue(pool->executor, task, options, worker)))
         return take_back(pool, task);
-    /* Only now: a time limit must not resolve a task that may yet have to be taken back. The caller's reference, not
-     * handed out yet, keeps it. */
-    if (tp__unlikely(extra != NULL) && extra->monitor && !tp__monitor_arm(extra->monitor, extra))
+    /* Only now: a time limit must not resolve a task that may yet have to be taken back. Without one the task is not
+     * touched any more: a foreign task gives the caller's reference back when it ends, which may have been already. */
+    if (tp__unlikely(monitor != NULL) && !tp__monitor_arm(monitor, extra))
         tp_promise_release(task);
     return task;
 }
