@@ -122,13 +122,15 @@ static void send_hello(struct connection *connection)
 {
     char version[] = TP_VERSION;
     const struct tp__id life = tp__id_new();
-    Taskpool__Hello hello = TASKPOOL__HELLO__INIT;
+    Taskpool__Hello hello;
+    taskpool__hello__init(&hello);
     hello.protocol = TP__PROTOCOL_VERSION;
     hello.role = TASKPOOL__ROLE__ROLE_ADMIN;
     hello.life = tp__field_of_id(&life);
     hello.name = connection->identity.key.name;
     hello.version = version;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_HELLO;
     frame.hello = &hello;
     if (!tp__link_send(connection->link, TP__LANE_CONTROL, &frame))
@@ -265,11 +267,13 @@ static void turn(struct connection *connection, int64_t end_ms)
 
 static void send_query(struct connection *connection, Taskpool__QueryKind kind, const char *subject)
 {
-    Taskpool__Query query = TASKPOOL__QUERY__INIT;
+    Taskpool__Query query;
+    taskpool__query__init(&query);
     query.id = ++connection->asked;
     query.kind = kind;
     query.subject = (char *)(uintptr_t)subject;
-    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_QUERY;
     frame.query = &query;
     if (connection->code == EXIT_DONE && !tp__link_send(connection->link, TP__LANE_CONTROL, &frame))

@@ -89,8 +89,7 @@ static void expect(bool is_so, const char *what)
 
 static void print_error(const tp_error *error)
 {
-    printf("  %s: %s\n  in task %s, on %s, worker %d\n", tp_status_name(error->status), error->message, error->task,
-           error->node, error->worker);
+    printf("  %s: %s\n  in task %s, on %s\n", tp_status_name(error->status), error->message, error->task, error->node);
 }
 
 static void print_backtrace(const char *line, int lines)

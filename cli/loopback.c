@@ -207,7 +207,7 @@ static bool wait_ready(struct loopback *loopback, struct process *process, char 
 {
     static const char word[] = "ready";
     const int64_t end_ms = child_now_ms() + READY_MS;
-    char line[LINE_BYTES];
+    char line[LINE_BYTES] = "";
     size_t length = 0;
     bool is_ended = false;
     while (!is_ended && !memchr(line, '\n', length) && length < sizeof line - 1 && child_now_ms() < end_ms) {

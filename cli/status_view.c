@@ -147,7 +147,8 @@ json_t *status_nodes_json(const Taskpool__Answer *answer)
 
 json_t *status_json(const Taskpool__Answer *answer, const char *endpoint)
 {
-    static Taskpool__CoordinatorStatus unknown = TASKPOOL__COORDINATOR_STATUS__INIT;
+    Taskpool__CoordinatorStatus unknown;
+    taskpool__coordinator_status__init(&unknown);
     json_t *sessions = json_array();
     for (size_t i = 0; sessions && i < answer->n_sessions; i++)
         sessions = append(sessions, session_json(answer->sessions[i]));

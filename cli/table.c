@@ -97,7 +97,8 @@ bool table_print(const struct table *table, FILE *to)
         widths[column] = width_of_column(table, column);
     for (size_t column = 0; column < table->column_count; column++)
         print_cell(table, widths, column, table->columns[column].title, to);
-    for (size_t i = 0; i < table->count; i++)
-        print_cell(table, widths, i % table->column_count, table->cells[i], to);
+    for (size_t i = 0; i < table->count; i += table->column_count)
+        for (size_t column = 0; column < table->column_count && i + column < table->count; column++)
+            print_cell(table, widths, column, table->cells[i + column], to);
     return true;
 }

@@ -38,7 +38,7 @@ class Demo(Case):
 
     def interrupt_after(self, text):
         demo = subprocess.Popen([program("taskpool"), "demo"], env=self.env(), text=True, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, start_new_session=True)
+                                stderr=subprocess.STDOUT, start_new_session=True)
         for line in demo.stdout:
             if text in line:
                 break

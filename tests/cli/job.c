@@ -23,8 +23,8 @@ static int run(tp_pool *pool, int count)
     if (tp_pool_size(pool) > 0 && (tp_run(pool, end_at_once, &value, 5) != TP_OK || value != 5))
         return 1;
     tp_channel *go = tp_pool_channel(pool, "go");
-    tp_promise **promises = calloc((size_t)count, sizeof(tp_promise *));
-    if (!go || !promises)
+    tp_promise **promises = go ? calloc((size_t)count, sizeof(tp_promise *)) : NULL;
+    if (!promises)
         return 1;
     for (int i = 0; i < count; i++)
         promises[i] = tp_submit(pool, wait_for_go, go);
