@@ -28,8 +28,8 @@ pid_t child_start(const struct child *child, const char *command, struct tp__pro
 /** Replaces this process; returns only if that fails, with the exit code, after having said why. */
 int child_become(const char *command, const char *path, char **arguments);
 
-/** Waits for a signal of the descriptor, at most until `end_ms` of child_now_ms (-1: no end), or until `other` (-1: none)
- *  can be read. 1: a signal; 0: none. */
+/** Waits for a signal of the descriptor, at most until `end_ms` of child_now_ms (-1: no end), or until `other`
+ *  (-1: none) can be read. 1: a signal; 0: none. */
 int child_wait_signal(int signals, int other, int64_t end_ms, struct signalfd_siginfo *info);
 int64_t child_now_ms(void);
 

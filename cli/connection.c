@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Design notes. A tool that asks one thing must not wait where it can know: libzmq tells on a monitor socket whether the
- * connection was refused, and whether the door-keeper turned this key away. Whatever fails takes the socket with it. */
+/* Design notes. A tool that asks one thing must not wait where it can know: libzmq tells on a monitor socket whether
+ * the connection was refused, and whether the door-keeper turned this key away. Whatever fails takes the socket with
+ * it. */
 #include "connection.h"
 
 #include "identity.h"

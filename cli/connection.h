@@ -57,8 +57,8 @@ void connection_free(struct connection *connection);
 /** Makes waiting end early when it becomes true, in a signal's handler. */
 void connection_stop_at(struct connection *connection, const volatile sig_atomic_t *stop);
 
-/** Asks, on a new link if there is none, and waits for the answer, which is valid until the next question. NULL: `*code`
- *  is the exit code, and the next question makes a new link. */
+/** Asks, on a new link if there is none, and waits for the answer, which is valid until the next question. NULL:
+ *  `*code` is the exit code, and the next question makes a new link. */
 const Taskpool__Answer *connection_ask(struct connection *connection, Taskpool__QueryKind kind, const char *subject,
                                        struct tp__problem *problem, int *code);
 /** Keeps the link alive for a while. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* taskpool-demo-job: what `taskpool demo` runs, one program for the driver and for every worker. Reads as a first look at
- * the library; all that happens is checked, and the exit code says whether it was as it should be. */
+/* taskpool-demo-job: what `taskpool demo` runs, one program for the driver and for every worker. Reads as a first look
+ * at the library; all that happens is checked, and the exit code says whether it was as it should be. */
 #include <stdio.h>
 #include <string.h>
 #include <taskpool/taskpool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes. Every process ends when this one does, also when it is killed: the kernel sees to that. Nodes and
- * coordinator are in process groups of their own, so that ^C ends the program that runs on them first, as a user expects,
- * and they are ended afterwards, the nodes before the coordinator. */
+ * coordinator are in process groups of their own, so that ^C ends the program that runs on them first, as a user
+ * expects, and they are ended afterwards, the nodes before the coordinator. */
 #include "loopback.h"
 
 #include "child.h"

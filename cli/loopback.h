@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
  * A throw-away cluster on this machine: a coordinator and nodes on loopback, with keys and folders of their own that go
- * when it ends. One at a time, in a program with one thread: it takes over SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGCHLD.
+ * when it ends. One at a time, in a program with one thread: it takes over SIGINT, SIGTERM, SIGHUP, SIGQUIT and
+ * SIGCHLD.
  *
  *     loopback_open, loopback_start, loopback_run as often as wanted, loopback_close
  */

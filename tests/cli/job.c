@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A program whose tasks wait until it is told to go on: job TASKS. One task ends at once, TASKS wait for its channel "go";
- * then it says "submitted", reads standard input to its end, lets them go, and ends with 0 if all ended well. */
+/* A program whose tasks wait until it is told to go on: job TASKS. One task ends at once, TASKS wait for its channel
+ * "go"; then it says "submitted", reads standard input to its end, lets them go, and ends with 0 if all ended well. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <taskpool/taskpool.h>
