@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cluster.h"
 
+#include "loot.h"
 #include "plan.h"
 #include "trust/authorized.h"
 #include "trust/program.h"
@@ -102,6 +103,7 @@ struct cluster *cluster_new(struct world *world)
     struct cluster *cluster = world_alloc(sizeof *cluster);
     world->cluster = cluster;
     cluster->world = world;
+    cluster->loot = loot_new();
     cluster->program_count = 1 + (uint32_t)random_below(&world->random, 2);
     cluster->programs = world_alloc(cluster->program_count * sizeof *cluster->programs);
     for (uint32_t i = 0; i < cluster->program_count; i++)
@@ -144,6 +146,7 @@ void cluster_free(struct cluster *cluster)
         free(cluster->programs[i].chunk_hashes);
     }
     free(cluster->programs);
+    loot_free(cluster->loot);
     free(cluster->drivers);
     free(cluster->machines);
     tp__authorized_free(cluster->everybody);

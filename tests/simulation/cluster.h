@@ -9,7 +9,7 @@
 #include "head.h"
 #include "machine.h"
 
-struct rogue;
+struct loot;
 
 struct cluster {
     struct world *world;
@@ -20,9 +20,10 @@ struct cluster {
     uint32_t machine_count;
     struct driver *drivers;
     uint32_t driver_count;
-    struct rogue *rogue; /**< NULL: none */
+    struct loot *loot; /**< of a lying coordinator */
     struct program *programs;
     uint32_t program_count;
+    uint64_t processes_started;
     uint64_t processes_killed; /**< for no reason of their own */
     bool healed; /**< nothing goes wrong any more */
 };

@@ -689,8 +689,7 @@ static void arrived(struct process *process, const struct tp__record *record)
                 depth == work->depth && !(flags & TP__LEAF_AT_MOST_ONCE) == !work->at_most_once &&
                     !(flags & TP__LEAF_ISOLATED) == !work->isolated,
                 "task %u reaches a process with other flags", work->number);
-    world_check(world, !find_run(process, record->task, record->dispatch), "task %u reaches its process twice",
-                work->number);
+    work_arrives(world->ledger, work, process->number, record->dispatch);
     struct run *run = world_alloc(sizeof *run);
     run->id = ++process->next_run;
     run->task = record->task;
@@ -812,6 +811,7 @@ struct process *process_start(struct machine *machine, uint32_t id, const struct
     struct random *random = &machine->station.host.world->random;
     process->machine = machine;
     process->id = id;
+    process->number = ++machine->station.host.world->cluster->processes_started;
     process->options = *options;
     process->runs_tail = &process->runs;
     process->assembly.limit_bytes = 64 << 20;

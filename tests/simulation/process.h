@@ -16,6 +16,7 @@ struct process {
     struct process *next; /**< of the machine */
     struct machine *machine;
     uint32_t id;
+    uint64_t number; /**< among all that there ever were */
     struct agent_worker_options options;
     bool ready, stopping, dead, paused;
     bool gone;        /**< nobody knows it any more; freed with its last event */

@@ -1,7 +1,7 @@
 # The simulation: coordinator, agents and drivers' sessions in one process and in virtual time, from a seed.
 set(simulation_sources
     simulation/cluster.c simulation/driver.c simulation/faults.c simulation/head.c simulation/home.c simulation/liar.c
-    simulation/machine.c simulation/network.c simulation/plan.c simulation/process.c simulation/random.c
+    simulation/loot.c    simulation/machine.c simulation/network.c simulation/plan.c simulation/process.c simulation/random.c
     simulation/simulation.c simulation/work.c simulation/world.c ${PROJECT_SOURCE_DIR}/core/base/status.c)
 
 add_executable(sim simulation/sim.c ${simulation_sources})

@@ -22,8 +22,10 @@ struct ledger *ledger_new(struct world *world)
 
 void ledger_free(struct ledger *ledger)
 {
-    for (size_t i = 0; i < ledger->work_count; i++)
+    for (size_t i = 0; i < ledger->work_count; i++) {
+        free(ledger->works[i]->arrivals);
         free(ledger->works[i]);
+    }
     free(ledger->works);
     for (size_t i = 0; i < ledger->note_count; i++)
         free(ledger->notes[i]);
@@ -43,7 +45,7 @@ static uint32_t some_time_us(struct random *random)
 {
     switch (random_below(random, 20)) {
     case 0:
-        return (uint32_t)random_between(random, 100000, 3000000);
+        return (uint32_t)random_between(random, 100000, 1000000);
     case 1:
     case 2:
     case 3:
@@ -190,6 +192,16 @@ struct work *work_of_payload(const struct ledger *ledger, const uint8_t *payload
 }
 
 /* ---- starts ---- */
+
+void work_arrives(struct ledger *ledger, struct work *work, uint64_t process, uint32_t dispatch)
+{
+    for (size_t i = 0; i < work->arrival_count; i++)
+        world_check(ledger->world, work->arrivals[i].process != process || work->arrivals[i].dispatch != dispatch,
+                    "dispatch %u of task %u reaches a process for the second time", dispatch, work->number);
+    work->arrivals =
+        world_grow(work->arrivals, &work->arrival_capacity, work->arrival_count + 1, sizeof *work->arrivals);
+    work->arrivals[work->arrival_count++] = (struct arrival){process, dispatch};
+}
 
 void work_starts(struct ledger *ledger, struct work *work, const struct tp__id *session, uint64_t sequence,
                  uint32_t dispatch)

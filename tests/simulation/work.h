@@ -57,6 +57,11 @@ struct work {
     uint64_t sequence; /**< 0: not known yet (a child) */
     enum fate fate;
     uint32_t starts;     /**< in processes */
+    struct arrival {
+        uint64_t process;
+        uint32_t dispatch;
+    } *arrivals; /**< in processes */
+    size_t arrival_count, arrival_capacity;
     uint64_t dispatches; /**< a bit for each of the first 64 that have started */
     uint32_t effects;    /**< bits: the SEND at that step was accepted */
 };
@@ -81,6 +86,8 @@ uint8_t *work_payload(const struct ledger *ledger, const struct work *work);
 /** A task arrives at a worker process: which one? NULL: it is none that anybody has submitted, as it stands. */
 struct work *work_of_payload(const struct ledger *ledger, const uint8_t *payload, size_t size);
 
+/** It reaches a process (numbers of processes are never used again). Checks that it has not been there. */
+void work_arrives(struct ledger *ledger, struct work *work, uint64_t process, uint32_t dispatch);
 /** It starts in a process of that session. Checks that it may. */
 void work_starts(struct ledger *ledger, struct work *work, const struct tp__id *session, uint64_t sequence,
                  uint32_t dispatch);
