@@ -66,8 +66,8 @@ foreach(seed api_methods api_promises architecture async_pool_api design_section
 endforeach()
 
 # Programs of tests/api whose rules hold for any pool.
-foreach(api async_pools cancel closures drain_exact errors inside_tasks lifecycle locks many_submitters map null_arguments
-        promises scopes shared_tasks types)
+foreach(api async_pools cancel closures drain_exact errors fork inside_tasks lifecycle locks many_submitters map null_arguments
+        promises reference_failures scheduling scopes shared_tasks stress threads_signals timers_fds types)
     taskpool_cluster_test(api.${api} api.${api} TIMEOUT 120)
 endforeach()
 
@@ -104,3 +104,19 @@ taskpool_scenario(cluster placement TIMEOUT 120 EXCLUDE tsan)
 
 taskpool_job(cluster output)
 taskpool_scenario(cluster output EXCLUDE asan tsan)
+
+taskpool_job(cluster program OPTIONS -DPROGRAM_VERSION=1)
+add_executable(cluster.program_changed cluster/program.c)
+add_executable(cluster.program_in_need cluster/program.c)
+foreach(variant program_changed program_in_need)
+    target_include_directories(cluster.${variant} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(cluster.${variant} PRIVATE taskpool taskpool_warnings)
+endforeach()
+target_compile_definitions(cluster.program_changed PRIVATE _GNU_SOURCE= PROGRAM_VERSION=2)
+target_compile_definitions(cluster.program_in_need PRIVATE _GNU_SOURCE= PROGRAM_VERSION=3 PROGRAM_NEEDS)
+# The driver finds it through $LD_LIBRARY_PATH, a node not at all.
+add_library(cluster.needed SHARED cluster/needed.c)
+target_link_libraries(cluster.needed PRIVATE taskpool_warnings)
+target_link_libraries(cluster.program_in_need PRIVATE cluster.needed)
+set_target_properties(cluster.program_in_need PROPERTIES SKIP_BUILD_RPATH ON)
+taskpool_scenario(cluster programs TIMEOUT 120)
