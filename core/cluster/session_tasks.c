@@ -143,6 +143,17 @@ void tp__session_task_place(struct tp__session *session, struct task *task, stru
     task->generation = node->generation;
 }
 
+/* A submitter that waits is not woken for each place, but when an eighth is free. */
+static void tell_room(struct tp__session *session)
+{
+    const struct tp__session_options *options = &session->options;
+    if (!session->full || session->tasks.unresolved > options->limit_tasks - options->limit_tasks / 8 - 1 ||
+        session->tasks.bytes > options->limit_bytes - options->limit_bytes / 8 - 1)
+        return;
+    session->full = false;
+    session->actions.room(session->actions.context);
+}
+
 void tp__session_task_free(struct tp__session *session, struct task *task)
 {
     struct page *page = session->tasks.last;
@@ -157,20 +168,10 @@ void tp__session_task_free(struct tp__session *session, struct task *task)
     task->sequence = 0;
     if (--page->used == 0)
         free_page(session, page);
+    tell_room(session);
 }
 
 /* ---- how tasks end ---- */
-
-/* A submitter that waits is not woken for each place, but when an eighth is free. */
-static void tell_room(struct tp__session *session)
-{
-    const struct tp__session_options *options = &session->options;
-    if (!session->full || session->tasks.unresolved > options->limit_tasks - options->limit_tasks / 8 - 1 ||
-        session->tasks.bytes > options->limit_bytes - options->limit_bytes / 8 - 1)
-        return;
-    session->full = false;
-    session->actions.room(session->actions.context);
-}
 
 /* What is still needed of a task when its entry is free. */
 struct ended {
@@ -197,7 +198,6 @@ static void finish(struct tp__session *session, const struct ended *ended)
         tp__assembly_forget(&ended->node->assembly, ended->sequence, ended->dispatch);
     if (!ended->tag)
         session->actions.child_ended(session->actions.context, ended->sequence);
-    tell_room(session);
 }
 
 void tp__session_resolve(struct tp__session *session, struct task *task, const uint8_t *value, size_t size)

@@ -145,6 +145,12 @@ static void touch(void *context, const struct tp__session_operation *name)
     check(name->task != 0);
 }
 
+static bool dropped(void *context, const struct tp__session_operation *name)
+{
+    touch(context, name);
+    return name->operation % 2 == 1;
+}
+
 static void output(void *context, const char *node, const char *task, int descriptor, uint32_t dropped_bytes,
                    const uint8_t *bytes, size_t size)
 {
@@ -459,7 +465,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                 .operation = operation,
                                                 .withdraw = touch,
                                                 .confirmed = touch,
-                                                .dropped = touch,
+                                                .dropped = dropped,
                                                 .output = output,
                                                 .chunk = read_chunk,
                                                 .task_name = task_name,

@@ -502,6 +502,25 @@ static void an_attempt_that_sent_is_not_run_again(void **state)
     stage_free(stage);
 }
 
+static void an_attempt_that_may_have_sent_is_not_run_again(void **state)
+{
+    (void)state;
+    for (int own = 0; own < 2; own++) {
+        struct stage *stage = stage_new(NULL);
+        struct stage_node *node = node_a(stage);
+        const struct stage_leaf leaf = stage_start(stage, node, 1, 0);
+        stage_child(node, &leaf.leaf, 1, 0, 0);
+        const struct stage_leaf child = *stage_leaf(stage);
+        stage_place(stage, &child, node);
+        stage->may_have_sent = true; /* found out only when it is dropped */
+        operate(node, own ? &leaf.leaf : &child.leaf, 2);
+        stage_condition(node, TASKPOOL__NODE_CONDITION__NODE_LOST, "");
+        stage_expect_failure(stage, 1, TP_E_NODE_LOST, "had sent or taken messages");
+        stage_no_leaf(stage);
+        stage_free(stage);
+    }
+}
+
 static void an_attempt_that_took_for_good_is_not_run_again(void **state)
 {
     (void)state;
@@ -582,6 +601,7 @@ int main(void)
         cmocka_unit_test(the_same_number_twice_is_one_operation),
         cmocka_unit_test(operations_of_stale_attempts_are_not_performed),
         cmocka_unit_test(an_attempt_that_sent_is_not_run_again),
+        cmocka_unit_test(an_attempt_that_may_have_sent_is_not_run_again),
         cmocka_unit_test(an_attempt_that_took_for_good_is_not_run_again),
         cmocka_unit_test(what_a_child_does_counts_for_its_ancestors),
         cmocka_unit_test(a_granted_child_is_an_effect_of_its_parent),

@@ -259,6 +259,20 @@ static void without_any_node_the_error_says_what_to_look_at(void **state)
     stage_free(stage);
 }
 
+static void the_session_is_answered_when_every_node_has_accepted_or_refused(void **state)
+{
+    (void)state;
+    stage_nodes_there = 2;
+    struct stage *stage = stage_new(NULL);
+    stage_nodes_there = 0;
+    assert_false(tp__session_is_answered(stage->session));
+    stage_refuse(stage_node_make(stage, "a", 1), TP_E_UNSUPPORTED, "another machine");
+    assert_false(tp__session_is_answered(stage->session));
+    stage_node(stage, "b", 1);
+    assert_true(tp__session_is_answered(stage->session));
+    stage_free(stage);
+}
+
 /* ---- programs ---- */
 
 static void need(struct stage *stage, bool list, uint32_t *chunks, size_t count, const struct tp__hash *root)
@@ -685,6 +699,7 @@ int main(void)
         cmocka_unit_test(tasks_fail_after_30_s_without_a_node_with_each_nodes_reason),
         cmocka_unit_test(the_status_is_that_of_the_nodes_if_they_agree),
         cmocka_unit_test(without_any_node_the_error_says_what_to_look_at),
+        cmocka_unit_test(the_session_is_answered_when_every_node_has_accepted_or_refused),
         cmocka_unit_test(chunks_are_sent_as_they_are_asked_for),
         cmocka_unit_test(why_a_task_is_not_done_can_be_asked_by_number_and_by_name),
         cmocka_unit_test(accepts_of_keys_that_are_not_listed_are_not_used),

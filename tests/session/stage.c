@@ -7,6 +7,7 @@
 #include <sodium.h>
 
 uint64_t stage_queue_bytes = 1 << 20;
+uint32_t stage_nodes_there;
 bool stage_in_session;
 
 enum { START_MS = 1000000, CHUNKS = 3 };
@@ -140,7 +141,7 @@ static void on_confirmed(void *context, const struct tp__session_operation *oper
 static bool on_dropped(void *context, const struct tp__session_operation *operation)
 {
     note(context, STAGE_DROPPED)->operation = *operation;
-    return false;
+    return ((struct stage *)context)->may_have_sent;
 }
 
 static void on_output(void *context, const char *node, const char *task, int descriptor, uint32_t dropped_bytes,
@@ -277,6 +278,7 @@ static void welcome(struct stage *stage)
     message.name = name;
     message.life = tp__field_of_id(&stage->session_id);
     message.queue_limit_bytes = stage_queue_bytes;
+    message.nodes = stage_nodes_there;
     Taskpool__Frame frame;
     taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_WELCOME;

@@ -126,11 +126,14 @@ struct stage {
     struct stage_event *events;
     size_t event_count, event_read;
     size_t workers;
+    bool may_have_sent; /* what `dropped` says */
     void (*on_operation)(struct stage *stage, const struct tp__session_operation *operation);
 };
 
 /** What the coordinator has room for: 1 MiB, unless a test says so before stage_new. */
 extern uint64_t stage_queue_bytes;
+/** How many nodes it says to have; 0 unless a test says so before stage_new. */
+extern uint32_t stage_nodes_there;
 /** The session is at work, not the stage around it. */
 extern bool stage_in_session;
 
