@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * The driver's session with a cluster: the state machine that is the authority on every task of the session. No sockets,
- * threads, clock or files: events come in as calls, actions go out through `struct tp__session_actions`. The shell
- * (driver.c) feeds it on one thread.
+ * The driver's session with a cluster: the state machine that is the authority on every task of the session. No
+ * sockets, threads, clock or files: events come in as calls, actions go out through `struct tp__session_actions`. The
+ * shell (driver.c) feeds it on one thread.
  *
  * docs/protocol.md is what it implements.
  */
@@ -41,8 +41,8 @@ struct tp__session_actions {
     /** A child began, ended: for the pool's count of pending tasks. */
     void (*child_began)(void *context, uint64_t sequence);
     void (*child_ended)(void *context, uint64_t sequence);
-    /** Performs a channel operation: `body` is that of TP__RECORD_OPERATION. tp__session_reply follows, once, perhaps in
-     *  the call, unless it is dropped before. */
+    /** Performs a channel operation: `body` is that of TP__RECORD_OPERATION. tp__session_reply follows, once, perhaps
+     *  in the call, unless it is dropped before. */
     void (*operation)(void *context, const struct tp__session_operation *operation, const uint8_t *body, size_t size);
     /** Takes it back if it still waits; tp__session_reply (TP_E_TIMEOUT if it was taken back) follows in any case. */
     void (*withdraw)(void *context, const struct tp__session_operation *operation);
@@ -71,9 +71,9 @@ struct tp__session_options {
     const struct tp__hash *chunk_hashes; /**< must stay */
     char machine[16];
     char program_name[TP__NAME_LIMIT + 1];
-    bool strict;              /**< TP_ROUND_ROBIN_STRICT */
-    uint64_t limit_tasks;     /**< unresolved; 0: 16,777,216 */
-    uint64_t limit_bytes;     /**< of their captures; 0: 1 GiB */
+    bool strict;          /**< TP_ROUND_ROBIN_STRICT */
+    uint64_t limit_tasks; /**< unresolved; 0: 16,777,216 */
+    uint64_t limit_bytes; /**< of their captures; 0: 1 GiB */
 };
 
 /** NULL without memory. */
@@ -89,17 +89,17 @@ int64_t tp__session_tick(struct tp__session *session, int64_t now_ms);
 void tp__session_flush(struct tp__session *session, int64_t now_ms);
 
 struct tp__session_task {
-    void *tag;          /**< handed back with the result; not NULL */
-    uint32_t task;      /**< index in the program's table */
-    uint32_t flags;     /**< TP__LEAF_AT_MOST_ONCE, TP__LEAF_ISOLATED */
-    int worker;         /**< -1, or the one that it is pinned to */
+    void *tag;      /**< handed back with the result; not NULL */
+    uint32_t task;  /**< index in the program's table */
+    uint32_t flags; /**< TP__LEAF_AT_MOST_ONCE, TP__LEAF_ISOLATED */
+    int worker;     /**< -1, or the one that it is pinned to */
     uint32_t stack_kib;
-    uint32_t max_attempts; /**< 0: 3 */
+    uint32_t max_attempts;  /**< 0: 3 */
     const uint8_t *payload; /**< the closure's encoding; copied */
     size_t length;
 };
-/** Returns its sequence; 0 with `*status` TP_E_NOMEM, TP_E_SESSION_LOST (the session has failed), TP_E_ARGUMENT (no such
- *  worker). */
+/** Returns its sequence; 0 with `*status` TP_E_NOMEM, TP_E_SESSION_LOST (the session has failed), TP_E_ARGUMENT (no
+ *  such worker). */
 uint64_t tp__session_submit(struct tp__session *session, const struct tp__session_task *task, tp_status *status);
 bool tp__session_is_full(const struct tp__session *session);
 /** The task's promise was resolved here: forgets it, and has it stopped wherever it is. Its tag is not used any more. */
