@@ -102,7 +102,7 @@ struct tp__session_task {
  *  such worker). */
 uint64_t tp__session_submit(struct tp__session *session, const struct tp__session_task *task, tp_status *status);
 bool tp__session_is_full(const struct tp__session *session);
-/** The task's promise was resolved here: forgets it, and has it stopped wherever it is. Its tag is not used any more. */
+/** The task's promise was resolved here: forgets it, and has it stopped wherever it is. Its tag is not used again. */
 void tp__session_cancel(struct tp__session *session, uint64_t sequence);
 
 /** The answer to actions.operation: `body` as TP__RECORD_REPLY's. `took`: a message was received, and is confirmed or

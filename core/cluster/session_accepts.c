@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which nodes are believed, and why others are not: the reasons are kept, for the error of tasks that wait for a node in
- * vain. */
+/* Which nodes are believed, and why others are not: the reasons are kept, for the error of tasks that wait for a node
+ * in vain. */
 #include "cluster/session_state.h"
 
 #include <sodium.h>

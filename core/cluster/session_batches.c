@@ -146,8 +146,8 @@ static uint32_t bytes_of(const struct task *task)
     return leaf_bytes(task) + (is_large(task) ? task->length : 0);
 }
 
-/* The first ones of a list that fit into one batch, and into the coordinator's budget; at least one, which may be past it
- * if nothing is queued. */
+/* The first ones of a list that fit into one batch, and into the coordinator's budget; at least one, which may be past
+ * it if nothing is queued. */
 static void pick(struct tp__session *session, struct ring *from, struct making *making)
 {
     making->count = making->bytes = 0;

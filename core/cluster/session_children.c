@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes. A child is awaited by the attempt that asked for it, and stands in that task's list of children. When a
  * task ends with a result or an error of its own, its children go on, and nobody gets what they give: the task's own
- * guardian takes them over, so that they are stopped when the attempt that they come from in the end is lost, and so that
- * what they do counts as an effect of it. When an attempt is lost or cancelled, all below it is stopped. */
+ * guardian takes them over, so that they are stopped when the attempt that they come from in the end is lost, and so
+ * that what they do counts as an effect of it. When an attempt is lost or cancelled, all below it is stopped. */
 #include "cluster/session_state.h"
 
 #include <stdio.h>
@@ -303,7 +303,7 @@ void tp__session_adopt(struct tp__session *session, struct task *task)
         tp__ring_remove(children->next);
 }
 
-/* Not by calling itself: tasks may be nested as deep as they like. Each child's children join the list before it goes. */
+/* Not by calling itself: tasks may be nested as deep as they like. A child's children join the list before it goes. */
 void tp__session_stop_children(struct tp__session *session, struct task *task)
 {
     struct ring *doomed = &task->rare->children;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Design notes. A link never recovers: when it breaks (a gap, a Reset, silence, a frame for which there is no memory) the
- * session drops it, asks for a new socket and says Hello again, for as long as it takes. What was on the way is found
- * out by session_reconcile.c. Only a Refusal of the coordinator ends the session. */
+/* Design notes. A link never recovers: when it breaks (a gap, a Reset, silence, a frame for which there is no memory)
+ * the session drops it, asks for a new socket and says Hello again, for as long as it takes. What was on the way is
+ * found out by session_reconcile.c. Only a Refusal of the coordinator ends the session. */
 #include "cluster/session_state.h"
 
 #include <stdio.h>

@@ -4,8 +4,8 @@
  * When a process dies, the tasks that were current on its threads are suspects: each goes into a cell of its own, where
  * the next crash proves it guilty. The others that had started, parked, are bystanders: all of one crash share a new
  * cell, apart from new tasks; when that crashes too, its bystanders are halved, so that after a few crashes whoever
- * causes them is alone. Records of one crash come in one go: what is in one frame of a stream and was in one cell counts
- * as one crash. Two that are taken for one, or one for two, cost a process, not a wrong verdict. */
+ * causes them is alone. Records of one crash come in one go: what is in one frame of a stream and was in one cell
+ * counts as one crash. Two that are taken for one, or one for two, cost a process, not a wrong verdict. */
 #include "cluster/session_state.h"
 
 #include <stdio.h>

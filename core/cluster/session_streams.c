@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Design notes. What waits in a node's stream is not bounded here but by what its tasks have asked for: a reply for each
- * open operation, a result for each child. None of it can be dropped, and holding it elsewhere would save nothing. */
+/* Design notes. What waits in a node's stream is not bounded here but by what its tasks have asked for: a reply for
+ * each open operation, a result for each child. None of it can be dropped, and holding it elsewhere would save
+ * nothing. */
 #include "cluster/session_state.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Whatever a coordinator sends and a node says, each task of an open session ends at most once, its books agree, and
- * nothing is leaked. The input is a list of steps: a byte what, a byte how long, then so many bytes: bytes for the socket, a
- * frame that gets the number that is due, a record in the stream of a node that is trusted, or something that the
- * program does. */
+ * nothing is leaked. The input is a list of steps: a byte what, a byte how long, then so many bytes: bytes for the
+ * socket, a frame that gets the number that is due, a record in the stream of a node that is trusted, or something
+ * that the program does. */
 #include "cluster/session.h"
 #include "link/link.h"
 #include "trust/authorized.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Anything happens at any time: links break, nodes are lost and come back, processes crash, tasks are recalled and
- * cancelled, the driver runs out of memory. In the end each task has ended once, none that runs at most once has started
- * twice, and each message that was taken was confirmed or went back. */
+ * cancelled, the driver runs out of memory. In the end each task has ended once, none that runs at most once has
+ * started twice, and each message that was taken was confirmed or went back. */
 #include "session/stage.h"
 
 enum { NODES = 3, TASKS = 120, HELD = 512, STEPS = 400, SEEDS = 50 };

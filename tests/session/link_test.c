@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The link to the coordinator, time, programs and people; and what a coordinator or a node that lies can do: nothing but
- * stall. */
+/* The link to the coordinator, time, programs and people; and what a coordinator or a node that lies can do: nothing
+ * but stall. */
 #include "session/stage.h"
 
 #include "trust/program.h"
