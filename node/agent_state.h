@@ -151,6 +151,7 @@ struct worker {
     size_t tasks;     /**< that it was given and that are not over */
     uint64_t given;   /**< ever, less those that came back unstarted */
     uint64_t settled; /**< of those given, how many will never start; known when it has no tasks */
+    uint64_t cancelled; /**< of those given: they may run there still */
     bool paused;
     int64_t stop_ms;         /**< when it is killed, if STOPPING */
     const char *verdict;     /**< why it was killed: static; NULL: it was not, or for nothing of its own */

@@ -85,7 +85,7 @@ static void blame_tasks(struct agent *agent, struct worker *worker, const struct
         started += task->sequence != 0 && !task->waiting && task->worker == worker->id &&
                    (is_suspect(crash, task) || has_started(crash, task));
     }
-    struct report report = {.alone = started == 1,
+    struct report report = {.alone = started == 1 && worker->cancelled == 0,
                             .status = TP_E_TASK,
                             .how = worker->verdict ? worker->verdict : crash->text,
                             .last_output = crash->last_output ? crash->last_output : ""};

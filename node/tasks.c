@@ -103,8 +103,10 @@ void task_remove(struct agent *agent, struct session *session, struct task *task
 void task_cancel(struct agent *agent, struct session *session, struct task *task)
 {
     struct worker *worker = task->waiting || task->worker == 0 ? NULL : worker_find(agent, task->worker);
-    if (worker && worker->state != WORKER_KILLED)
+    if (worker && worker->state != WORKER_KILLED) {
         worker_tell(agent, worker, TP__RECORD_CANCEL, task->sequence, task->dispatch);
+        worker->cancelled++;
+    }
     task_remove(agent, session, task);
 }
 

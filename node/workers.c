@@ -254,6 +254,7 @@ static void came_back(struct worker *worker)
 {
     worker->given -= worker->given > 0;
     worker->settled -= worker->settled > 0;
+    worker->cancelled -= worker->cancelled > 0;
 }
 
 /* Of a process that is READY. */
