@@ -24,9 +24,12 @@ static void add_reason(char text[TEXT_BYTES], const char *reason)
             *to++ = '\\';
             left--;
         }
-        *to++ = (unsigned char)*reason < ' ' || *reason == 0x7f ? ' ' : *reason;
+        const bool is_control = (unsigned char)*reason < ' ' || *reason == 0x7f;
+        *to++ = *reason;
+        if (is_control)
+            to[-1] = ' ';
     }
-    strcpy(to, "\"");
+    (void)stpcpy(to, "\"");
 }
 
 __attribute__((format(printf, 6, 0))) static void log_line(const struct agent *agent, enum agent_level level,

@@ -270,12 +270,12 @@ void session_offered(struct agent *agent, const Taskpool__Offer *offer)
         answer_again(agent, session);
         return;
     }
-    bool good = check_offer(agent, &content, &problem);
-    if (good) {
+    if (check_offer(agent, &content, &problem)) {
         session = calloc(1, sizeof *session);
-        good = session || tp__problem_set(&problem, TP_E_NOMEM, "node %s is out of memory", agent->options.name);
+        if (!session)
+            (void)tp__problem_set(&problem, TP_E_NOMEM, "node %s is out of memory", agent->options.name);
     }
-    if (!good) {
+    if (!session) {
         agent_refuse(agent, REFUSED_OFFER, problem.text, "status=%d", (int)problem.status);
         answer_refused(agent, &named, &problem);
         return;
