@@ -81,8 +81,11 @@ class Daemon:
 
 
 class Cluster:
-    def __init__(self, programs, nodes=3, workers=2, node_options=(), coordinator_options=(), keep=False, spares=0):
+    def __init__(self, programs, nodes=3, workers=2, node_options=(), coordinator_options=(), keep=False, spares=0,
+                 coordinator_program=None, coordinator_env=None):
         """`spares`: nodes beyond those that are started at once; start_node starts them."""
+        self.coordinator_program = coordinator_program or os.path.join(programs, "taskpool-coordinator")
+        self.coordinator_env = coordinator_env
         self.programs = programs
         self.node_options, self.coordinator_options, self.workers = list(node_options), list(coordinator_options), workers
         self.folder = tempfile.mkdtemp(prefix="taskpool-test-")
@@ -155,10 +158,10 @@ class Cluster:
         """Also again, after it was killed: at the same address."""
         listen = self.endpoint or "tcp://127.0.0.1:*"
         self.coordinator = Daemon(self, "coordinator",
-                                  [self.program("taskpool-coordinator"), f"--listen={listen}", "--name=coordinator",
+                                  [self.coordinator_program, f"--listen={listen}", "--name=coordinator",
                                    "--config=/dev/null", f"--key={self.path('coordinator.key')}",
                                    f"--authorized-keys={self.authorized_keys}"]
-                                  + self.coordinator_options).start()
+                                  + self.coordinator_options, self.coordinator_env).start()
         self.endpoint = self.coordinator.ready_line.split()[1]
 
     def start_node(self, index, wait=True, options=(), endpoint=None, prefix=()):
