@@ -1,5 +1,4 @@
-# What a user installs: the CMake package, the .pc file, and packages of both kinds. The component libtaskpool is what
-# programs are built with.
+# What a user installs: the CMake package and the .pc file. The component libtaskpool is what programs are built with.
 include(CMakePackageConfigHelpers)
 
 # TASKPOOL_REQUIRES: the pkg-config modules of what libtaskpool uses. Who links a static one needs them, too.
@@ -23,18 +22,8 @@ file(RELATIVE_PATH pc_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/taskpool.pc.in taskpool.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/taskpool.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
     COMPONENT libtaskpool)
-install(FILES LICENSE README.md CHANGELOG.md TYPE DOC OPTIONAL)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libtaskpool-dev RENAME copyright COMPONENT libtaskpool)
+install(FILES CHANGELOG.md README.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libtaskpool-dev COMPONENT libtaskpool)
 
-set(CPACK_GENERATOR TGZ DEB)
-set(CPACK_PACKAGE_NAME libtaskpool-dev)
-set(CPACK_PACKAGE_VENDOR "The TaskPool authors")
-set(CPACK_PACKAGE_CONTACT "The TaskPool authors <authors@taskpool.invalid>")
-set(CPACK_RESOURCE_FILE_LICENSE ${CMAKE_CURRENT_SOURCE_DIR}/LICENSE)
-set(CPACK_STRIP_FILES OFF)
-set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
-set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS libc6-dev)
-if(TASKPOOL_REQUIRES)
-    string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS ", libzmq3-dev, libsodium-dev, libprotobuf-c-dev")
-endif()
-include(CPack)
+include(cmake/services.cmake)
+include(cmake/debian.cmake)

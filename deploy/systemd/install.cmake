@@ -1,0 +1,21 @@
+# Runs at install time, when the prefix is known for sure. sbin, source: from cmake/package.cmake.
+set(etc ${CMAKE_INSTALL_PREFIX}/etc)
+if(CMAKE_INSTALL_PREFIX STREQUAL "/usr" OR CMAKE_INSTALL_PREFIX STREQUAL "/")
+    set(etc /etc)
+endif()
+set(sbin ${CMAKE_INSTALL_PREFIX}/${sbin})
+foreach(file taskpool-coordinator.service taskpool-node.service taskpool.tmpfiles.conf coordinator.conf node.conf)
+    configure_file(${source}/${file}.in ${made}/${file} @ONLY)
+endforeach()
+file(INSTALL ${made}/taskpool-coordinator.service ${made}/taskpool-node.service
+    DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/systemd/system)
+file(INSTALL ${source}/taskpool.sysusers.conf DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/sysusers.d RENAME taskpool.conf)
+file(INSTALL ${made}/taskpool.tmpfiles.conf DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/tmpfiles.d RENAME taskpool.conf)
+# Settings that are there are somebody's.
+foreach(file coordinator.conf node.conf)
+    if(EXISTS $ENV{DESTDIR}${etc}/taskpool/${file})
+        message(STATUS "Kept as it is: $ENV{DESTDIR}${etc}/taskpool/${file}")
+    else()
+        file(INSTALL ${made}/${file} DESTINATION ${etc}/taskpool)
+    endif()
+endforeach()
