@@ -1,14 +1,14 @@
 # Real containers. They take minutes and need an engine, so they run when asked for: ctest -C Container -L container.
 # Without an engine they are skipped, and say so.
+if(NOT kind STREQUAL plain)
+    return()
+endif()
 add_executable(container.job ${CMAKE_CURRENT_SOURCE_DIR}/container/job.c)
 target_compile_definitions(container.job PRIVATE _GNU_SOURCE=)
 target_link_libraries(container.job PRIVATE taskpool taskpool_warnings)
 
 # taskpool_container_test(NAME TIMEOUT SCRIPT [ARGUMENTS...])
 function(taskpool_container_test name timeout script)
-    if(NOT kind STREQUAL plain)
-        return()
-    endif()
     add_test(NAME container.${name} CONFIGURATIONS Container
         COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/container/${script} ${ARGN})
     set_tests_properties(container.${name} PROPERTIES LABELS container TIMEOUT ${timeout} RUN_SERIAL TRUE
