@@ -251,7 +251,9 @@ void liar_pass(struct liar *liar, enum way way, const uint8_t *bytes, size_t siz
         return;
     }
     loot_keep(liar->world->cluster->loot, random, way, liar->is_node, bytes, size);
-    if (random_chance(random, 20000)) {
+    const bool signed_part =
+        frame->body_case == TASKPOOL__FRAME__BODY_TASKS || frame->body_case == TASKPOOL__FRAME__BODY_PAYLOAD;
+    if (random_chance(random, signed_part ? 60000 : 20000)) {
         if (loot_alter(random, frame))
             world_trace(liar->world, "the coordinator alters a frame %s %s %s %u", tp__frame_name(frame),
                         way == WAY_UP ? "from" : "to", liar->connection->station->host.kind,
