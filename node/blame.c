@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes. When a process dies, each of its tasks gets one record: CRASHED as a suspect if it was current on a
  * thread, CRASHED as a bystander if it had started, RETURNED if not. The driver decides what follows. The agent only
- * says what it knows: how the process ended, the task's name, the backtrace and last output. */
+ * says what it knows: how the process ended, the task's name, the backtrace and last output.
+ *
+ * Nobody was alone in the common process: others ran there before, and who kills it from outside picks no task. */
 #include "agent_state.h"
 
 #include <stdio.h>
@@ -85,7 +87,7 @@ static void blame_tasks(struct agent *agent, struct worker *worker, const struct
         started += task->sequence != 0 && !task->waiting && task->worker == worker->id &&
                    (is_suspect(crash, task) || has_started(crash, task));
     }
-    struct report report = {.alone = started == 1 && worker->cancelled == 0,
+    struct report report = {.alone = started == 1 && worker->cancelled == 0 && !worker->common,
                             .status = TP_E_TASK,
                             .how = worker->verdict ? worker->verdict : crash->text,
                             .last_output = crash->last_output ? crash->last_output : ""};

@@ -346,6 +346,26 @@ static void one_bad_among_fifty_parked_is_found_by_halving(void)
     marks_close(&marks);
 }
 
+TP_TASK(die_the_first_time, int64_t, (tp_str, path))
+{
+    mark(path, "attempt");
+    if (marks_of(path.data, "attempt") == 1)
+        raise(SIGKILL);
+    return 5;
+}
+
+/* Whoever ends a process from outside (an operator, the kernel for want of memory) picks no task. */
+static void the_only_task_of_a_process_that_is_killed_runs_again(void)
+{
+    struct marks marks;
+    marks_open(&marks);
+    int64_t value = 0;
+    CHECK_OK(tp_run(pool, die_the_first_time, &value, marks_path(&marks)));
+    CHECK_INT(value, 5);
+    CHECK_INT(marks_of(marks.path, "attempt"), 2);
+    marks_close(&marks);
+}
+
 static void an_isolated_task_dies_alone(void)
 {
     struct marks marks;
@@ -386,6 +406,7 @@ int main(int argc, char **argv)
         CHECK_TEST(an_at_most_once_task_that_crashes_fails_and_ran_once),
         CHECK_TEST(a_poison_task_stops_after_its_attempts),
         CHECK_TEST(one_bad_among_fifty_parked_is_found_by_halving),
+        CHECK_TEST(the_only_task_of_a_process_that_is_killed_runs_again),
         CHECK_TEST(an_isolated_task_dies_alone),
     };
     pool = test_pool_open(2);
