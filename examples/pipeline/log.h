@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PAGE_LINES = 64, LINE_LIMIT = 256, PAGE_LIMIT = PAGE_LINES * LINE_LIMIT };
+enum { PAGE_LINES = 256, LINE_LIMIT = 256, PAGE_LIMIT = PAGE_LINES * LINE_LIMIT };
 
 /** Text of a page, as it goes from stage to stage. */
 struct page_text {

@@ -23,7 +23,7 @@ struct options {
 enum { KEY_SERIAL = 256, KEY_PROGRESS, KEY_SEED, KEY_FAIL_AFTER, KEY_FAIL_STAGE, KEY_RESTARTS };
 
 static const struct argp_option OPTIONS[] = {
-    {"pages", 'n', "N", 0, "Pages of 64 requests (default 10000)", 0},
+    {"pages", 'n', "N", 0, "Pages of 256 requests (default 2500)", 0},
     {"output", 'o', "FILE", 0, "Write every request with its verdict as CSV", 0},
     {"seed", KEY_SEED, "N", 0, "The log (default 1)", 0},
     {"serial", KEY_SERIAL, NULL, 0, "Run all stages here, one after the other, without a pool", 0},
@@ -141,7 +141,7 @@ int main(int argc, char **argv)
 {
     tp_init(argc, argv);
     argp_err_exit_status = EXIT_USAGE;
-    struct options options = {.run = {.pages = 10000, .seed = 1, .restart_limit = 10, .crash_stage = "parse"}};
+    struct options options = {.run = {.pages = 2500, .seed = 1, .restart_limit = 10, .crash_stage = "parse"}};
     argp_parse(&PARSER, argc, argv, 0, NULL, &options);
     /* In a local pool the stages share the driver's process, which is not to be killed. */
     const char *where = getenv("TASKPOOL");

@@ -29,9 +29,9 @@
 #include <string.h>
 
 enum {
-    WINDOW = 96,      /* pages that may be on their way */
-    CAPACITY = 16,    /* of each channel: a slow stage holds up the ones before it */
-    ACKNOWLEDGE = 16, /* after so many pages */
+    WINDOW = 48,     /* pages that may be on their way */
+    CAPACITY = 8,    /* of each channel: a slow stage holds up the ones before it */
+    ACKNOWLEDGE = 8, /* after so many pages */
     REGEX_STACK = 1 << 20,
 };
 

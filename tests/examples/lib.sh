@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 # What the tests of the examples share: `. lib.sh PROGRAM [POOL]`.
-# They run on $TASKPOOL_TEST_POOL if that is set, on POOL (local:2) otherwise.
+# They run on $TASKPOOL_TEST_POOL if that is set, on POOL (local:2) otherwise; $other is another pool, for what must
+# not depend on the pool. With $TASKPOOL_TEST_SMALL only the least is done, for programs that sanitizers slow down.
 set -euo pipefail
 
 program=$(realpath "$1")
 export TASKPOOL=${TASKPOOL_TEST_POOL:-${2:-local:2}}
+other=local:4
+small=${TASKPOOL_TEST_SMALL:-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

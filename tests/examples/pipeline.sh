@@ -3,7 +3,9 @@
 # pipeline with stages that crash, against pipeline --serial: every request once and in order, byte for byte.
 # Usage: pipeline.sh PROGRAM [POOL]
 . "$(dirname "$0")/lib.sh"
-pages=600
+pages=60
+afters="1 20"
+[ -z "$small" ] || afters=20
 
 "$program" --pages $pages --serial -o serial.csv >serial.txt
 same_as_serial() {
@@ -16,19 +18,21 @@ same_as_serial() {
 }
 restarts() { awk -v stage="$1" '$1 == stage { sum += $(NF - 4) } END { print sum + 0 }' pool.txt; }
 
-check "there is a line a request" test "$(wc -l <serial.csv)" -eq $((pages * 64 + 1))
+check "there is a line a request" test "$(wc -l <serial.csv)" -eq $((pages * 256 + 1))
 check "without a crash" same_as_serial
 check "no page came twice" grep -q '^0 pages came twice' pool.txt
 for stage in source parse inspect; do
-    for after in 1 7 150; do
+    for after in $afters; do
         check "$stage crashes with its page $after" same_as_serial --fail-stage "$stage" --fail-stage-after "$after"
         check "and was started again" test "$(restarts "$stage")" -ge 1
         check "which is said" grep -qE "stage $stage( 2)? was lost on .* \((TP_E_TASK|TP_E_NODE_LOST): " pool.log
     done
 done
+check "on another pool" env TASKPOOL=$other "$program" --pages $pages -o other.csv
+check "it is the same" cmp serial.csv other.csv
 check "a crash that never comes" same_as_serial --fail-stage-after 1000000
 check "is none" test "$(restarts parse)" -eq 0
-check "one page" bash -c '"$0" --pages 1 -o one.csv >/dev/null && head -65 serial.csv | cmp - one.csv' "$program"
+check "one page" bash -c '"$0" --pages 1 -o one.csv >/dev/null && head -257 serial.csv | cmp - one.csv' "$program"
 check "another log" "$program" --pages $pages --seed 2 -o other.csv
 check "is another one" bash -c '! cmp -s serial.csv other.csv'
 

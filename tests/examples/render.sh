@@ -20,6 +20,10 @@ check "tiles that do not fit" same_as_serial --size 101x67 --tile 16 --samples 2
 check "its size" dimensions pool.png "101 67"
 check "one tile" same_as_serial --size 40x30 --tile 64 --place whole
 check "more tiles than pixels need" same_as_serial --size 1x1 --tile 8
+on_another_pool() {
+    "$program" "$@" -o pool.png && TASKPOOL=$other "$program" "$@" -o other.png && cmp pool.png other.png
+}
+check "another pool" on_another_pool --size 101x67 --tile 16 --place deep
 check "a place of one's own" same_as_serial --size 64x64 --centre -1.25,0.02 --across 0.05 --iterations 500
 check "another place" "$program" --size 64x64 --place whole -o other.png
 check "is another picture" bash -c '! cmp -s pool.png other.png'
