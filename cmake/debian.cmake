@@ -15,9 +15,8 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 
 set(CPACK_DEBIAN_LIBTASKPOOL_PACKAGE_NAME libtaskpool-dev)
 set(CPACK_DEBIAN_LIBTASKPOOL_PACKAGE_SECTION libdevel)
-set(CPACK_COMPONENT_LIBTASKPOOL_DESCRIPTION "${PROJECT_DESCRIPTION}
- The library and its headers: programs that are built with it run on the
- threads of one machine, and on a cluster.")
+set(CPACK_COMPONENT_LIBTASKPOOL_DESCRIPTION
+    "The library and its headers. Programs that are built with it run on the\nthreads of one machine, and on a cluster.")
 set(CPACK_DEBIAN_LIBTASKPOOL_PACKAGE_DEPENDS libc6-dev)
 if(TASKPOOL_REQUIRES)
     string(APPEND CPACK_DEBIAN_LIBTASKPOOL_PACKAGE_DEPENDS ", libzmq3-dev, libsodium-dev, libprotobuf-c-dev")
@@ -27,9 +26,8 @@ if(TASKPOOL_CLUSTER)
     list(APPEND CPACK_COMPONENTS_ALL taskpool)
     set(CPACK_DEBIAN_TASKPOOL_PACKAGE_NAME taskpool)
     set(CPACK_DEBIAN_TASKPOOL_PACKAGE_SECTION net)
-    set(CPACK_COMPONENT_TASKPOOL_DESCRIPTION "clusters that run closures of C programs
- The coordinator, the node, and the tool to look after them. The daemons start
- when they have keys: see /usr/share/doc/taskpool/operations.md.")
+    set(CPACK_COMPONENT_TASKPOOL_DESCRIPTION
+        "The coordinator, the node, and the tool to look after them. The daemons start\nwhen they have keys: see /usr/share/doc/taskpool/operations.md.")
     set(CPACK_DEBIAN_TASKPOOL_PACKAGE_SHLIBDEPS ON)
     set(CPACK_DEBIAN_TASKPOOL_PACKAGE_DEPENDS passwd)
     set(CPACK_DEBIAN_TASKPOOL_PACKAGE_CONTROL_EXTRA
