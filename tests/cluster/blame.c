@@ -200,10 +200,12 @@ static void a_fault_that_was_sent_is_blamed(void)
 {
     death(SENT, "SIGSEGV", "die_here");
 }
+#if !CHECK_ASAN && !CHECK_TSAN /* whose shadow counts */
 static void too_much_memory_is_blamed(void)
 {
     death(MEMORY, "MiB", NULL);
 }
+#endif
 
 /* ---- what may not run again ---- */
 
@@ -399,7 +401,7 @@ int main(int argc, char **argv)
         CHECK_TEST(a_kill_is_blamed),
         CHECK_TEST(a_termination_is_blamed),
         CHECK_TEST(a_fault_that_was_sent_is_blamed),
-#if !CHECK_ASAN && !CHECK_TSAN /* whose shadow counts */
+#if !CHECK_ASAN && !CHECK_TSAN
         CHECK_TEST(too_much_memory_is_blamed),
 #endif
         CHECK_TEST(what_may_not_run_again_fails_and_names_the_crash),
