@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from containers import DEPLOY, REPOSITORY, TAG, compose_commands, require_engine
+from containers import DEPLOY, TAG, compose_commands, require_engine
 
 BASE = os.environ.get("TASKPOOL_BASE", "debian:bookworm-slim")
 
@@ -30,9 +30,6 @@ def main():
         run(os.path.join(DEPLOY, "base-image"), BASE)
     for command in compose_commands():
         run(*command, "--file", os.path.join(DEPLOY, "compose.yaml"), "--profile", "job", "config", "--quiet")
-    # The stage of the compiler has a name: the tests of the packages go on from there.
-    run("docker", "build", "--quiet", "--file", os.path.join(DEPLOY, "Dockerfile"), "--build-arg", f"BASE={BASE}",
-        "--target", "build", "--tag", f"taskpool-build:{TAG}", REPOSITORY)
     run(*compose_commands()[0], "--file", os.path.join(DEPLOY, "compose.yaml"), "--profile", "job", "build", "coordinator",
         "node", "job")
 
