@@ -3,6 +3,7 @@
 
 #include "memory.h"
 #include "process_private.h"
+#include "wire/output_mark.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { SEND_AT_ONCE_BYTES = 256 << 10, DISCONNECTED_MS = 1000 };
+enum { SEND_AT_ONCE_BYTES = 256 << 10, DISCONNECTED_MS = 1000, READS_AT_ONCE = 16 };
 
 /* ---- all of them ---- */
 
@@ -139,64 +140,109 @@ void process_free(struct process *process)
     free(process);
 }
 
-/* ---- what it sends ---- */
+/* ---- what it writes ---- */
 
-ssize_t process_read_socket(struct process *process)
+/* Of a line without a mark: the task that runs, if only one does. */
+static void guess(const struct process *process, struct tp__output_mark *writer)
 {
-    struct processes *all = process->all;
-    ssize_t got;
-    while ((got = read(process->socket.descriptor, all->input, sizeof all->input)) < 0 && errno == EINTR)
-        ;
-    if (got > 0 && !process->has_score) {
-        process_offer_to_oom_killer(process, true);
-        process->has_score = true;
-    }
-    if (got > 0)
-        all->callbacks.received(all->callbacks.context, process->worker, all->input, (size_t)got);
-    return got;
-}
-
-/* Who wrote it: the task that runs, if only one does. */
-static void attribute(const struct process *process, uint64_t *task, uint32_t *dispatch)
-{
-    *task = 0, *dispatch = 0;
+    *writer = (struct tp__output_mark){.task = 0};
     for (uint32_t i = 0; i < process->threads; i++) {
         const struct tp__worker_slot *slot = &process->memory->slots[i];
         const uint64_t current = atomic_load_explicit(&slot->current_task, memory_order_acquire);
-        if (current && *task) {
-            *task = 0, *dispatch = 0;
+        if (current && writer->task) {
+            *writer = (struct tp__output_mark){.task = 0};
             return;
         }
         if (current) {
-            *task = current;
-            *dispatch = atomic_load_explicit(&slot->current_dispatch, memory_order_relaxed);
+            writer->task = current;
+            writer->dispatch = atomic_load_explicit(&slot->current_dispatch, memory_order_relaxed);
         }
     }
+}
+
+static void tell(struct process *process, const struct process_output *output, const struct tp__output_mark *writer,
+                 const uint8_t *bytes, size_t size)
+{
+    const struct process_events *callbacks = &process->all->callbacks;
+    if (size == 0)
+        return;
+    if (output->number == 2)
+        tail_add(&process->tail, bytes, size);
+    callbacks->output(callbacks->context, process->worker, output->number, writer->task, writer->dispatch, bytes, size);
+}
+
+/* Takes the marks off the line at `from`, which moves to `to`. Returns how long it was; `*kept`: how long it is. */
+static size_t unmark_line(uint8_t *from, size_t size, uint8_t *to, size_t *kept, struct tp__output_mark *writer)
+{
+    size_t at = 0;
+    bool is_marked = false;
+    *kept = 0;
+    while (at < size) {
+        struct tp__output_mark mark;
+        if (tp__output_mark_read(from + at, size - at, &mark)) {
+            if (!is_marked)
+                *writer = mark;
+            is_marked = true;
+            at += TP__OUTPUT_MARK_BYTES;
+            continue;
+        }
+        const uint8_t byte = from[at++];
+        to[(*kept)++] = byte;
+        if (byte == '\n')
+            break;
+    }
+    return at;
+}
+
+/* Lines of one writer are told of in one go. */
+static void tell_lines(struct process *process, struct process_output *output, size_t size)
+{
+    uint8_t *bytes = output->lines.bytes;
+    size_t at = 0, run = 0, end = 0; /* what is told of next is from `run` to `end` */
+    struct tp__output_mark of_run = {.task = 0};
+    while (at < size) {
+        size_t kept;
+        struct tp__output_mark writer;
+        guess(process, &writer);
+        at += unmark_line(bytes + at, size - at, bytes + end, &kept, &writer);
+        if (end > run && (writer.task != of_run.task || writer.dispatch != of_run.dispatch)) {
+            tell(process, output, &of_run, bytes + run, end - run);
+            run = end;
+        }
+        of_run = writer;
+        end += kept;
+    }
+    tell(process, output, &of_run, bytes + run, end - run);
 }
 
 bool process_read_output(struct process *process, struct process_output *output, bool all)
 {
-    const struct process_events *callbacks = &process->all->callbacks;
     size_t room;
     uint8_t *at = lines_room(&output->lines, &room);
     ssize_t got;
     while ((got = read(output->source.descriptor, at, room)) < 0 && errno == EINTR)
         ;
-    if (got > 0) {
+    if (got > 0)
         lines_came(&output->lines, (size_t)got);
-        if (output->number == 2)
-            tail_add(&process->tail, at, (size_t)got);
-    }
     const size_t ready = lines_ready(&output->lines, all && got <= 0);
     if (ready > 0) {
-        uint64_t task;
-        uint32_t dispatch;
-        attribute(process, &task, &dispatch);
-        callbacks->output(callbacks->context, process->worker, output->number, task, dispatch, output->lines.bytes,
-                          ready);
+        tell_lines(process, output, ready);
         lines_taken(&output->lines, ready);
     }
     return got > 0;
+}
+
+/* What tasks wrote before they sent what has just been read goes first. */
+static void read_written(struct process *process)
+{
+    const uint32_t writes = atomic_load_explicit(&process->memory->writes, memory_order_acquire);
+    if (writes == process->writes)
+        return;
+    process->writes = writes;
+    for (int which = 0; which < 2; which++)
+        for (int i = 0; i < READS_AT_ONCE && process->outputs[which].source.descriptor >= 0; i++)
+            if (!process_read_output(process, &process->outputs[which], false))
+                break;
 }
 
 void process_on_output(struct event_source *source, uint32_t happened)
@@ -210,6 +256,25 @@ void process_on_output(struct event_source *source, uint32_t happened)
     int descriptor = source->descriptor;
     events_remove(process->all->events, source);
     process_close_descriptor(&descriptor);
+}
+
+/* ---- what it sends ---- */
+
+ssize_t process_read_socket(struct process *process)
+{
+    struct processes *all = process->all;
+    ssize_t got;
+    while ((got = read(process->socket.descriptor, all->input, sizeof all->input)) < 0 && errno == EINTR)
+        ;
+    if (got > 0 && !process->has_score) {
+        process_offer_to_oom_killer(process, true);
+        process->has_score = true;
+    }
+    if (got > 0) {
+        read_written(process);
+        all->callbacks.received(all->callbacks.context, process->worker, all->input, (size_t)got);
+    }
+    return got;
 }
 
 void process_on_alive(struct event_source *source, uint32_t happened)

@@ -47,6 +47,7 @@ struct process {
 
     struct process_output outputs[2];
     struct tail tail;
+    uint32_t writes; /**< of the shared memory's, when the outputs were read last */
 
     struct tp__worker_memory *memory;
     size_t memory_size;

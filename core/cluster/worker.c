@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cluster/worker.h"
+#include "cluster/worker_output.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -237,7 +238,7 @@ void tp__worker_main(const char *value)
     map_memory(memory);
     close(memory);
     (void)unsetenv(TP__WORKER_VARIABLE);
-    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    tp__worker_watch_output();
     tp__worker_watch_crashes(tp__worker_process.memory);
     if (tp__inbox_init(&tp__worker_process.outbox) != TP_OK)
         tp__worker_die("%s", tp_last_error()->message);

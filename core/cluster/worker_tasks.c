@@ -7,6 +7,7 @@
 #include "closure/payload.h"
 #include "closure/program.h"
 #include "cluster/worker.h"
+#include "cluster/worker_output.h"
 #include "runtime/pool.h"
 
 #include <stdio.h>
@@ -170,6 +171,8 @@ static void ended(struct tp__foreign_task *task, struct tp_promise *promise, con
 {
     struct tp__work *work = (struct tp__work *)(void *)task;
     const struct tp__foreign_identity identity = task->identity;
+    if (work->fate != TP__FATE_RETURNED)
+        tp__worker_end_output(identity);
     struct tp__child *children = leave(work);
     if (work->fate != TP__FATE_RETURNED)
         tp__worker_task_ended(tp__worker_process.memory, identity.sequence);

@@ -65,6 +65,7 @@ struct tp__worker_memory {
     uint32_t threads;
     uint32_t first_worker;      /**< number of its first worker in the session */
     _Atomic uint64_t load_base; /**< by the process: where its program was loaded (what ASLR has added); 0 if nothing */
+    _Atomic uint32_t writes;    /**< by the process: how often tasks have written to the standard streams */
     struct tp__worker_crash crash;
     /** How many tasks have started and not ended, by a hash of their sequence. 0 proves that a task has not started;
      *  anything else means that it may have. */
