@@ -120,7 +120,7 @@ static void install_handler(void)
 /* The backtrace must name this static function. */
 __attribute__((noinline)) static void crash_in_here(void)
 {
-    volatile int *volatile nowhere = NULL;
+    volatile int *volatile nowhere = (volatile int *)(uintptr_t)16;
     *nowhere = 1;
 }
 
