@@ -38,7 +38,7 @@ endif()
 if(libpng_FOUND)
     list(APPEND jobs render)
 endif()
-# Sanitizers get the least of each; what a cluster does is measured by its own tests.
+# Sanitizers and coverage get the least of each.
 set(environment "TASKPOOL_TEST_PATIENCE=${patience}" "PYTHONPATH=${CMAKE_CURRENT_SOURCE_DIR}/cluster")
 if(NOT kind STREQUAL plain)
     list(APPEND environment "TASKPOOL_TEST_SMALL=1")
