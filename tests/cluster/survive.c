@@ -147,5 +147,8 @@ int main(int argc, char **argv)
         CHECK_INT(out[i], 3 * (int64_t)i + 1);
     CHECK_OK(tp_pool_close(pool));
     marks_close(&marks);
+    free(in);
+    free(out);
+    free(statuses);
     return check_result();
 }

@@ -79,5 +79,9 @@ int main(int argc, char **argv)
     CHECK_INT(tp_pool_pending(pool), 0);
     CHECK_OK(tp_pool_close(pool));
     marks_close(&marks);
+    free(in);
+    free(out);
+    free(statuses);
+    free(runs);
     return check_result();
 }
