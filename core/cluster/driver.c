@@ -30,6 +30,7 @@
 enum {
     OPEN_TIMEOUT_MS = 10000,
     INBOX_LIMIT_BYTES = 8 << 20, /* more than that, and who submits waits */
+    RECONNECT_MS = 1000,         /* a new socket at most so often, when the connection goes again and again */
     MESSAGES_A_ROUND = 64,       /* received before what was submitted meanwhile is looked at */
 };
 
@@ -80,10 +81,13 @@ static tp_status wait_for_room(struct tp__driver *driver)
     return TP_OK;
 }
 
-/* Wakes those who wait, unless there is still no room. */
+/* Makes those wait who submit more than the session has room for; wakes them when it has. */
 static void let_submit(struct tp__driver *driver)
 {
-    if (!atomic_load_explicit(&driver->is_crowded, memory_order_relaxed) || tp__session_is_full(driver->session))
+    const bool is_full = tp__session_is_full(driver->session);
+    if (is_full)
+        atomic_store_explicit(&driver->is_crowded, true, memory_order_relaxed);
+    if (is_full || !atomic_load_explicit(&driver->is_crowded, memory_order_relaxed))
         return;
     tp__spinlock_lock(&driver->submitters_lock);
     atomic_store_explicit(&driver->is_crowded, false, memory_order_release);
@@ -141,8 +145,10 @@ static bool submit(struct tp__remote *remote, struct tp_promise *task, const tp_
         tp__fail_nomem("a task for the cluster");
         return false;
     }
-    if (tp__unlikely(waiting > INBOX_LIMIT_BYTES))
+    if (tp__unlikely(waiting > INBOX_LIMIT_BYTES)) {
         atomic_store_explicit(&driver->is_crowded, true, memory_order_relaxed);
+        tp__inbox_nudge(&driver->inbox); /* it may have read all that and be about to sleep: it takes this back */
+    }
     return true;
 }
 
@@ -182,6 +188,8 @@ static void reconnect(void *context)
 {
     struct tp__driver *driver = context;
     disconnect(driver);
+    driver->connected_ms = tp__now_ms();
+    driver->reconnect_ms = INT64_MAX;
     struct tp__problem problem;
     driver->socket = tp__socket_connect(driver->zmq, driver->endpoint, &driver->key, &driver->coordinator, &problem);
     if (!driver->socket) {
@@ -371,6 +379,19 @@ static void receive_messages(struct tp__driver *driver)
     }
 }
 
+/* A connection that has gone is made anew: at once, but one that went as soon as it was there (a coordinator that turns
+ * this key away) only after a while. */
+static void mend(struct tp__driver *driver)
+{
+    const int64_t now_ms = tp__now_ms();
+    if (driver->watch && tp__watch_disconnected(driver->watch)) {
+        disconnect(driver);
+        driver->reconnect_ms = driver->connected_ms + RECONNECT_MS;
+    }
+    if (driver->reconnect_ms <= now_ms)
+        reconnect(driver);
+}
+
 /* Tells the one who opens the pool what has become of it. */
 static void report_state(struct tp__driver *driver)
 {
@@ -407,13 +428,12 @@ static void *run(void *argument)
     while (!atomic_load_explicit(&driver->is_closing, memory_order_acquire)) {
         take_inbox(driver);
         receive_messages(driver);
-        if (driver->watch && tp__watch_disconnected(driver->watch))
-            reconnect(driver);
+        mend(driver);
         tp__session_flush(driver->session, tp__now_ms());
         const int64_t next_ms = tp__session_tick(driver->session, tp__now_ms());
         let_submit(driver);
         report_state(driver);
-        sleep_until(driver, next_ms);
+        sleep_until(driver, next_ms < driver->reconnect_ms ? next_ms : driver->reconnect_ms);
     }
     take_inbox(driver);
     tp__session_close(driver->session, tp__now_ms());
@@ -481,7 +501,8 @@ static bool new_session(struct tp__driver *driver, const tp_pool_options *option
                                           .program = driver->image->root,
                                           .program_length = driver->image->length,
                                           .chunk_hashes = driver->image->chunk_hashes,
-                                          .strict = options->placement == TP_ROUND_ROBIN_STRICT};
+                                          .strict = options->placement == TP_ROUND_ROBIN_STRICT,
+                                          .stack_kib = kib_of(options->stack_bytes)};
     memcpy(session.machine, driver->image->machine, sizeof session.machine);
     memcpy(session.program_name, driver->image->name, sizeof session.program_name);
     driver->session = tp__session_new(&session, &actions, tp__now_ms());
@@ -518,8 +539,23 @@ static tp_status wait_until_open(struct tp__driver *driver)
                     driver->endpoint, OPEN_TIMEOUT_MS / 1000);
 }
 
+/* What only the workers of this process can be told. */
+static tp_status check_options(const char *host_and_port, const tp_pool_options *options)
+{
+    const char *option = options->serial_workers     ? "serial_workers"
+                         : options->on_hog           ? "on_hog"
+                         : options->watchdog_ms != 0 ? "watchdog_ms"
+                                                     : NULL;
+    if (!option)
+        return TP_OK;
+    return tp__fail(TP_E_UNSUPPORTED, "tcp://%s: %s is an option of local pools; a cluster has none of it",
+                    host_and_port, option);
+}
+
 static tp_status start(struct tp__driver *driver, const char *host_and_port, const tp_pool_options *options)
 {
+    if (check_options(host_and_port, options) != TP_OK)
+        return TP_E_UNSUPPORTED;
     snprintf(driver->endpoint, sizeof driver->endpoint, "tcp://%.280s", host_and_port);
     tp_status status = tp__driver_read_keys(driver, host_and_port);
     if (status != TP_OK)

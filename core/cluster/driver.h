@@ -38,7 +38,9 @@ struct tp__driver {
     void *zmq;
     void *socket; /* NULL while there is none */
     void *watch;
-    uint8_t *chunk; /* the last one that was read */
+    int64_t connected_ms; /* when the socket was made */
+    int64_t reconnect_ms; /* when it is to be made anew; INT64_MAX: it is not */
+    uint8_t *chunk;       /* the last one that was read */
     struct tp__operations operations;
 
     /* The one who opens the pool waits for this. */

@@ -58,7 +58,8 @@ tp_status tp__driver_read_keys(struct tp__driver *driver, const char *host_and_p
     if (status != TP_OK)
         return status;
     if (!tp__key_read(&driver->key, path, &problem))
-        return tp__fail(problem.status, "tcp://%s: %s; `taskpool keygen` makes a key", host_and_port, problem.text);
+        return tp__fail(problem.status, "tcp://%s: %s%s", host_and_port, problem.text,
+                        problem.status == TP_E_SYSTEM ? "; `taskpool keygen` makes a key" : "");
     status = find_file("TASKPOOL_AUTHORIZED_KEYS", "authorized_keys", path);
     if (status != TP_OK)
         return status;

@@ -22,13 +22,19 @@ void tp__inbox_fini(struct tp__inbox *inbox)
         close(inbox->descriptor);
 }
 
-void tp__inbox_nudge(struct tp__inbox *inbox)
+static void wake(struct tp__inbox *inbox)
 {
-    /* seq_cst: pairs with tp__inbox_announce_sleep, which stores `sleeping` and then looks at the entries */
+    /* seq_cst: pairs with tp__inbox_announce_sleep, which stores `sleeping` and then looks */
     if (atomic_load(&inbox->sleeping) && atomic_exchange(&inbox->sleeping, false)) {
         const uint64_t one = 1;
         (void)!write(inbox->descriptor, &one, sizeof one);
     }
+}
+
+void tp__inbox_nudge(struct tp__inbox *inbox)
+{
+    atomic_store(&inbox->nudged, true);
+    wake(inbox);
 }
 
 bool tp__inbox_put(struct tp__inbox *inbox, const void *head, size_t head_size, const void *body, size_t body_size,
@@ -43,7 +49,7 @@ bool tp__inbox_put(struct tp__inbox *inbox, const void *head, size_t head_size, 
     tp__spinlock_unlock(&inbox->lock);
     if (has_room) {
         atomic_thread_fence(memory_order_seq_cst);
-        tp__inbox_nudge(inbox);
+        wake(inbox);
     }
     return has_room;
 }
@@ -55,7 +61,7 @@ bool tp__inbox_put_record(struct tp__inbox *inbox, const struct tp__record *reco
     tp__spinlock_unlock(&inbox->lock);
     if (has_room) {
         atomic_thread_fence(memory_order_seq_cst);
-        tp__inbox_nudge(inbox);
+        wake(inbox);
     }
     return has_room;
 }
@@ -80,9 +86,10 @@ bool tp__inbox_announce_sleep(struct tp__inbox *inbox)
     tp__spinlock_lock(&inbox->lock);
     const bool is_empty = inbox->entries.size == 0;
     tp__spinlock_unlock(&inbox->lock);
-    if (!is_empty)
+    const bool sleeps = !atomic_exchange(&inbox->nudged, false) && is_empty;
+    if (!sleeps)
         atomic_store(&inbox->sleeping, false);
-    return is_empty;
+    return sleeps;
 }
 
 void tp__inbox_awake(struct tp__inbox *inbox)

@@ -17,7 +17,8 @@ struct tp__inbox {
     struct tp__buffer entries; /* guarded by the lock */
     struct tp__buffer taken;   /* the reader's */
     atomic_bool sleeping;
-    int descriptor; /* an eventfd: what the reader polls */
+    atomic_bool nudged; /* the reader looks once more before it sleeps */
+    int descriptor;     /* an eventfd: what the reader polls */
 };
 
 /** TP_E_SYSTEM (the error is stored). */
@@ -33,11 +34,11 @@ bool tp__inbox_put_record(struct tp__inbox *inbox, const struct tp__record *reco
 
 /** The reader takes all that is there: valid until the next call. */
 struct tp__reader tp__inbox_take(struct tp__inbox *inbox);
-/** The reader is about to sleep: false if something is there. */
+/** The reader is about to sleep: false if something is there, or it was nudged since the last time. */
 bool tp__inbox_announce_sleep(struct tp__inbox *inbox);
 /** The reader is awake again. */
 void tp__inbox_awake(struct tp__inbox *inbox);
-/** Makes the reader look, whatever for. */
+/** Makes the reader look, whatever for: also if it is about to sleep and has looked already. */
 void tp__inbox_nudge(struct tp__inbox *inbox);
 
 #endif

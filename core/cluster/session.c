@@ -244,7 +244,7 @@ static struct task *add(struct tp__session *session, const struct tp__session_ta
     task->tag = submitted->tag;
     task->function = submitted->task;
     task->flags = (uint8_t)submitted->flags;
-    task->stack_kib = submitted->stack_kib;
+    task->stack_kib = submitted->stack_kib > 0 ? submitted->stack_kib : session->options.stack_kib;
     tp__session_task_limit_attempts(task, submitted->max_attempts);
     struct rare *rare = submitted->worker >= 0 ? tp__session_task_rare(task) : NULL;
     if (rare)

@@ -72,6 +72,7 @@ struct tp__session_options {
     char machine[16];
     char program_name[TP__NAME_LIMIT + 1];
     bool strict;          /**< TP_ROUND_ROBIN_STRICT */
+    uint32_t stack_kib;   /**< of tasks that say none; 0: the default */
     uint64_t limit_tasks; /**< unresolved; 0: 16,777,216 */
     uint64_t limit_bytes; /**< of their captures; 0: 1 GiB */
 };

@@ -211,7 +211,7 @@ void tp__session_child(struct tp__session *session, struct task *parent, const s
     }
     child->function = wish.function;
     child->flags = (uint8_t)wish.flags;
-    child->stack_kib = wish.stack_kib;
+    child->stack_kib = wish.stack_kib > 0 ? wish.stack_kib : session->options.stack_kib;
     child->depth = parent->depth < TP__DEPTH_LIMIT ? (uint16_t)(parent->depth + 1) : TP__DEPTH_LIMIT;
     tp__session_task_limit_attempts(child, wish.max_attempts);
     if (!make_child(session, parent, record->operation, child, &wish)) {

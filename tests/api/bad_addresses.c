@@ -89,6 +89,30 @@ static void options_out_of_range_are_refused(void)
     }
 }
 
+static void never_called(const char *task, int worker, int64_t held_ms, void *argument)
+{
+    (void)task, (void)worker, (void)held_ms, (void)argument;
+}
+
+/* Before a key is read or a socket opened. */
+static void a_cluster_refuses_the_options_of_local_pools(void)
+{
+    const struct {
+        const char *name;
+        tp_pool_options options;
+    } refused[] = {{"serial_workers", {.serial_workers = true}},
+                   {"watchdog_ms", {.watchdog_ms = -1}},
+                   {"on_hog", {.on_hog = never_called}}};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        tp_pool *pool = tp_pool_open_with("tcp://127.0.0.1:1", refused[i].options);
+        CHECK(pool == NULL);
+        CHECK_STATUS(tp_last_error()->status, TP_E_UNSUPPORTED);
+        if (!strstr(tp_last_error()->message, "built without the cluster"))
+            CHECK_CONTAINS(tp_last_error()->message, refused[i].name);
+        tp_pool_close(pool);
+    }
+}
+
 int main(int argc, char **argv)
 {
     tp_init(argc, argv);
@@ -96,9 +120,13 @@ int main(int argc, char **argv)
     tp_pool_close(tp_pool_open("local:1")); /* whatever thread the library or a sanitizer keeps is there now */
     const int threads = thread_count();
     const struct check_test tests[] = {
-        CHECK_TEST(what_is_no_address_is_refused),     CHECK_TEST(too_many_workers_are_refused),
-        CHECK_TEST(the_message_names_the_address),     CHECK_TEST(a_very_long_address_is_refused),
-        CHECK_TEST(the_environment_names_the_default), CHECK_TEST(options_out_of_range_are_refused),
+        CHECK_TEST(what_is_no_address_is_refused),
+        CHECK_TEST(too_many_workers_are_refused),
+        CHECK_TEST(the_message_names_the_address),
+        CHECK_TEST(a_very_long_address_is_refused),
+        CHECK_TEST(the_environment_names_the_default),
+        CHECK_TEST(options_out_of_range_are_refused),
+        CHECK_TEST(a_cluster_refuses_the_options_of_local_pools),
     };
     CHECK_RUN(tests, argc, argv);
     CHECK_INT(thread_count_settled(threads), threads);

@@ -28,7 +28,8 @@ typedef enum tp_placement {
  *  from a thread of the pool; must not block. `task` is the name, valid during the call. */
 typedef void tp_hog_fn(const char *task, int worker, int64_t held_ms, void *argument);
 
-/** What a pool can be told. A field left 0 (or NULL, false) has its default. */
+/** What a pool can be told. A field left 0 (or NULL, false) has its default. A cluster knows `placement` and
+ *  `stack_bytes`; with another one it is not opened (TP_E_UNSUPPORTED). */
 typedef struct tp_pool_options {
     tp_placement placement;
     size_t stack_bytes;  /**< stack of each green thread; default 65,536; 16,384 to 1 GiB, rounded up to a power of 2 */
@@ -67,7 +68,8 @@ typedef struct tp_map_options {
  *  for a cluster; NULL means $TASKPOOL, and "local" if that is not set. Inside a task NULL gives a handle on the task's
  *  own pool: draining or closing it waits for what was submitted through that handle.
  *  Returns NULL on failure, with the reason in tp_last_error(): TP_E_NO_INIT, TP_E_ADDRESS, TP_E_LIMIT (more than 4,096
- *  workers), TP_E_UNSUPPORTED (a cluster, in a library without it or inside a task on one), TP_E_NOMEM, TP_E_SYSTEM (a
+ *  workers), TP_E_UNSUPPORTED (a cluster, in a library without it, inside a task on one, or with an option of
+ *  local pools), TP_E_NOMEM, TP_E_SYSTEM (a
  *  cluster: also when no coordinator answers within 10 s). A cluster reads the files of $TASKPOOL_KEY and
  *  $TASKPOOL_AUTHORIZED_KEYS: TP_E_UNTRUSTED (one that others can read or write, no key of a coordinator), TP_E_DECODE
  *  (malformed); and the coordinator may refuse, with a status of its own. The caller owns the handle: tp_pool_close. */
