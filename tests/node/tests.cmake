@@ -2,7 +2,8 @@
 # sanitizer has its own way with signals, and with memory.
 add_executable(node.fake_worker node/fake_worker.c)
 target_compile_definitions(node.fake_worker PRIVATE _GNU_SOURCE=)
-target_compile_options(node.fake_worker PRIVATE -g -fno-omit-frame-pointer -fno-sanitize=all)
+target_compile_options(node.fake_worker PRIVATE -g -fno-omit-frame-pointer -fno-sanitize=all -fno-inline
+    -fno-optimize-sibling-calls)
 target_link_options(node.fake_worker PRIVATE -fno-sanitize=all)
 target_include_directories(node.fake_worker PRIVATE ${PROJECT_SOURCE_DIR}/proto ${PROJECT_SOURCE_DIR}/core/include)
 target_link_libraries(node.fake_worker PRIVATE taskpool_warnings)
