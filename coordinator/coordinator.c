@@ -47,14 +47,11 @@ void coordinator_free(struct coordinator *coordinator)
     free(coordinator);
 }
 
-/* The end of an event: what was placed is told; links that have ended are forgotten, which may be news to others. */
+/* The end of an event: links that have ended are forgotten, which may be news to others. */
 static void settle(struct coordinator *coordinator)
 {
-    placement_tell_all(coordinator);
-    while (coordinator->ended_peers) {
+    while (coordinator->ended_peers)
         peers_sweep(coordinator);
-        placement_tell_all(coordinator);
-    }
 }
 
 void coordinator_receive(struct coordinator *coordinator, const struct tp__peer *peer,
@@ -80,6 +77,7 @@ int64_t coordinator_tick(struct coordinator *coordinator, int64_t now_ms)
     due_ms = earlier(due_ms, programs_tick(coordinator));
     due_ms = earlier(due_ms, query_tick(coordinator));
     due_ms = earlier(due_ms, peers_tick(coordinator));
+    placement_tell_all(coordinator);
     settle(coordinator);
     return due_ms;
 }

@@ -14,6 +14,9 @@
  * the end they get short, so that all nodes end at the same time. How many nodes of the session have credit is not
  * counted exactly, as a change of one node would have to be told to all sessions; the smaller one of "nodes with
  * credit" and "nodes of the session" is never less, and equal as long as nodes take all sessions.
+ *
+ * What was placed is told with the next frame that goes to the driver, when enough has gathered, or at the next tick: a
+ * driver that runs one task after the other is not woken for it alone.
  */
 #include "placement.h"
 
@@ -28,7 +31,7 @@
 enum {
     QUANTUM = 32,                  /* tasks */
     WAITING_LIMIT_BYTES = 1 << 20, /* a link on which so much waits gets no tasks */
-    PLACED_RUNS = 64               /* are told in one frame */
+    PLACED_RUNS = 16               /* are told in one frame */
 };
 
 struct placed_run {

@@ -22,7 +22,7 @@ void placement_note(struct coordinator *coordinator, struct session *session, ui
 /** A run that has gone is not counted any more. */
 void placement_uncount(struct coordinator *coordinator, struct session *session, uint64_t tasks, uint64_t bytes);
 
-/** Tells a driver what was placed; all of them. */
+/** Tells a driver what was placed; all of them. Whatever else is sent to a driver comes after it. */
 void placement_tell(struct coordinator *coordinator, struct session *session);
 void placement_tell_all(struct coordinator *coordinator);
 /** The session is about to be freed. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Design notes. ZeroMQ's descriptor is edge-triggered inside zmq_poll: the socket is read until it is empty, but not
- * for ever, so that a flood cannot keep signals and time from their turn; zmq_poll returns at once if something is
- * left. */
+/* Design notes. ZeroMQ's descriptor tells of news once, and any call on the socket may take the news: so the socket is
+ * asked before each sleep. It is read until it is empty, but not for ever, so that a flood cannot keep signals and time
+ * from their turn. zmq_poll would do the same with several times as many system calls. */
 #include "shell.h"
 
 #include "daemon/log.h"
@@ -9,6 +9,7 @@
 #include "daemon/signals.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,10 +159,18 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static int timeout_ms(int64_t due_ms, int64_t now)
+{
+    if (due_ms == INT64_MAX)
+        return -1;
+    const int64_t left = due_ms > now ? due_ms - now : 0;
+    return left < INT32_MAX ? (int)left : INT32_MAX;
+}
+
 static bool loop(struct shell *shell, struct tp__problem *problem)
 {
-    zmq_pollitem_t items[] = {{.socket = shell->socket, .events = ZMQ_POLLIN},
-                              {.fd = shell->signals, .events = ZMQ_POLLIN}};
+    struct pollfd items[] = {{.fd = tp__socket_descriptor(shell->socket), .events = POLLIN},
+                             {.fd = shell->signals, .events = POLLIN}};
     int64_t due_ms = 0;
     while (!shell->ended) {
         int64_t now = now_ms();
@@ -171,12 +180,12 @@ static bool loop(struct shell *shell, struct tp__problem *problem)
             tell_status(shell, now);
         }
         now = now_ms();
-        const long timeout = due_ms == INT64_MAX ? -1 : due_ms > now ? (long)(due_ms - now) : 0;
-        if (zmq_poll(items, 2, timeout) < 0 && errno != EINTR)
-            return tp__problem_set(problem, TP_E_SYSTEM, "cannot wait for messages: %s", zmq_strerror(errno));
-        if (items[1].revents & ZMQ_POLLIN)
+        const bool has_message = tp__socket_has_message(shell->socket);
+        if (poll(items, 2, has_message ? 0 : timeout_ms(due_ms, now)) < 0 && errno != EINTR)
+            return tp__problem_errno(problem, TP_E_SYSTEM, "cannot wait for messages");
+        if (items[1].revents != 0)
             take_signals(shell);
-        if (items[0].revents & ZMQ_POLLIN) {
+        if (has_message || items[0].revents != 0) {
             receive(shell);
             due_ms = earlier(due_ms, now_ms() + COORDINATOR_TICK_MS);
         }

@@ -3,8 +3,8 @@
  * work. The rate rises with what was measured at once and falls slowly, as a node that gets little to do finishes
  * little. To that comes what could be done while credit travels to the coordinator, tasks come back, and those that run
  * at most once are granted: how long that takes shows when all credit was used. Without it the rate would follow the
- * credit down to the least. Announcements wait until an eighth of what is wanted has gathered: one frame for many tasks, and at low rates
- * one for each. What has started is counted by the processes in shared memory and told by nobody: while tasks wait, the
+ * credit down to the least. Announcements wait until an eighth of what is wanted has gathered and half of it is used:
+ * while more is left, the coordinator has nothing that waits for it. What has started is counted by the processes in shared memory and told by nobody: while tasks wait, the
  * agent looks, the more rarely the longer nothing has changed. */
 #include "agent_state.h"
 
@@ -116,7 +116,8 @@ static bool is_news(const struct credit *credit, uint64_t total, uint64_t want)
     if (!credit->announced)
         return true;
     if (total > credit->sent)
-        return total - credit->sent >= step || credit->sent <= credit->received;
+        return credit->sent <= credit->received ||
+               (total - credit->sent >= step && credit->sent - credit->received < total - credit->sent);
     return credit->sent - total >= 2 * step || (want == 0 && total != credit->sent);
 }
 

@@ -5,6 +5,10 @@
  * submits and appended there; the thread takes all that waits at once, so that batches form by themselves under load and
  * nothing waits when there is none.
  *
+ * It sleeps in poll(2) rather than zmq_poll, which makes a dozen system calls each time. ZeroMQ's descriptors tell of news
+ * once, and any call on a socket may take the news: so the socket is asked itself before each sleep; on the watch nothing is
+ * called but when its descriptor has told.
+ *
  * A promise that is submitted belongs to its handles and to the session. The session's reference ends in one of two ways:
  * the session resolves it (it finds it unresolved or not, and lets go), or it is cancelled, and the CANCEL entry, which
  * has a reference of its own, finds out whether the session still knows it: `place` holds its sequence until then.
@@ -22,6 +26,7 @@
 #include "trust/leaf.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -182,6 +187,7 @@ static void disconnect(struct tp__driver *driver)
     if (driver->socket)
         zmq_close(driver->socket);
     driver->watch = driver->socket = NULL;
+    driver->socket_descriptor = driver->watch_descriptor = -1; /* poll leaves those out */
 }
 
 static void reconnect(void *context)
@@ -197,6 +203,9 @@ static void reconnect(void *context)
         return; /* the session tries again when it has waited for long enough */
     }
     driver->watch = tp__watch_open(driver->zmq, driver->socket);
+    driver->socket_descriptor = tp__socket_descriptor(driver->socket);
+    driver->watch_descriptor = driver->watch ? tp__socket_descriptor(driver->watch) : -1;
+    driver->watch_has_news = true; /* what came before its descriptor was looked at */
     tp__session_connected(driver->session, tp__now_ms());
 }
 
@@ -345,9 +354,11 @@ static void take_cancel(struct tp__driver *driver, struct tp_promise *promise)
     tp_promise_release(promise);
 }
 
-static void take_inbox(struct tp__driver *driver)
+/* True if there was something. */
+static bool take_inbox(struct tp__driver *driver)
 {
     struct tp__reader reader = tp__inbox_take(&driver->inbox);
+    const bool found = tp__reader_left(&reader) > 0;
     while (tp__reader_left(&reader) > 0) {
         struct tp__driver_entry entry;
         memcpy(&entry, tp__get_bytes(&reader, sizeof entry), sizeof entry);
@@ -363,6 +374,7 @@ static void take_inbox(struct tp__driver *driver)
             break;
         }
     }
+    return found;
 }
 
 static void receive_messages(struct tp__driver *driver)
@@ -384,7 +396,9 @@ static void receive_messages(struct tp__driver *driver)
 static void mend(struct tp__driver *driver)
 {
     const int64_t now_ms = tp__now_ms();
-    if (driver->watch && tp__watch_disconnected(driver->watch)) {
+    const bool has_news = driver->watch_has_news;
+    driver->watch_has_news = false;
+    if (has_news && driver->watch && tp__watch_disconnected(driver->watch)) {
         disconnect(driver);
         driver->reconnect_ms = driver->connected_ms + RECONNECT_MS;
     }
@@ -413,11 +427,13 @@ static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
     if (!tp__inbox_announce_sleep(&driver->inbox))
         return;
     const int64_t left = wanted_ms - tp__now_ms();
-    zmq_pollitem_t items[3] = {{.fd = driver->inbox.descriptor, .events = ZMQ_POLLIN},
-                               {.socket = driver->socket, .events = ZMQ_POLLIN},
-                               {.socket = driver->watch, .events = ZMQ_POLLIN}};
-    const int count = !driver->socket ? 1 : !driver->watch ? 2 : 3;
-    (void)zmq_poll(items, count, left < 0 ? 0 : (long)(left < 1000 ? left : 1000));
+    struct pollfd items[3] = {{.fd = driver->inbox.descriptor, .events = POLLIN},
+                              {.fd = driver->socket_descriptor, .events = POLLIN},
+                              {.fd = driver->watch_descriptor, .events = POLLIN}};
+    if (!driver->socket || !tp__socket_has_message(driver->socket)) {
+        (void)poll(items, 3, left < 0 ? 0 : (int)(left < 1000 ? left : 1000));
+        driver->watch_has_news = driver->watch_has_news || items[2].revents != 0;
+    }
     tp__inbox_awake(&driver->inbox);
 }
 
@@ -426,7 +442,8 @@ static void *run(void *argument)
     struct tp__driver *driver = argument;
     reconnect(driver);
     while (!atomic_load_explicit(&driver->is_closing, memory_order_acquire)) {
-        take_inbox(driver);
+        if (take_inbox(driver))
+            tp__session_flush(driver->session, tp__now_ms()); /* at once: a task that is run alone waits for nothing */
         receive_messages(driver);
         mend(driver);
         tp__session_flush(driver->session, tp__now_ms());
@@ -435,7 +452,7 @@ static void *run(void *argument)
         report_state(driver);
         sleep_until(driver, next_ms < driver->reconnect_ms ? next_ms : driver->reconnect_ms);
     }
-    take_inbox(driver);
+    (void)take_inbox(driver);
     tp__session_close(driver->session, tp__now_ms());
     disconnect(driver);
     return NULL;

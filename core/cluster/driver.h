@@ -38,6 +38,8 @@ struct tp__driver {
     void *zmq;
     void *socket; /* NULL while there is none */
     void *watch;
+    int socket_descriptor, watch_descriptor; /* -1: none */
+    bool watch_has_news;
     int64_t connected_ms; /* when the socket was made */
     int64_t reconnect_ms; /* when it is to be made anew; INT64_MAX: it is not */
     uint8_t *chunk;       /* the last one that was read */

@@ -51,9 +51,10 @@ struct tp__session *tp__session_new(const struct tp__session_options *options,
     session->reconcile.settle_ms = session->reconcile.grace_ms = INT64_MAX;
     session->timers.tick_ms = now_ms + TP__TICK_MS;
     session->timers.resend_ms = now_ms + TP__RESEND_MS;
+    session->timers.acknowledge_ms = INT64_MAX;
     struct ring *rings[] = {&session->tasks.ring,     &session->tasks.queued,     &session->tasks.limbo,
                             &session->sending.pinned, &session->sending.homeless, &session->nodes.ring,
-                            &session->nodes.dirty};
+                            &session->nodes.dirty,    &session->nodes.small};
     for (size_t i = 0; i < sizeof rings / sizeof rings[0]; i++)
         tp__ring_init(rings[i]);
     if (!make_keys(session)) {
@@ -142,7 +143,12 @@ void tp__session_settle(struct tp__session *session)
     tp__session_give_up_failed(session);
     tp__session_send_chunks(session);
     tp__session_pump(session);
+    const uint64_t dispatches = session->tasks.dispatches;
     tp__session_send_waiting(session);
+    if (session->tasks.dispatches != dispatches) {
+        tp__session_acknowledge(session); /* behind the tasks: they wake the same threads */
+        tp__session_pump(session);
+    }
     tp__session_wire_settle(session);
     session->settling = false;
 }
@@ -184,6 +190,7 @@ int64_t tp__session_tick(struct tp__session *session, int64_t now_ms)
     next_ms = earlier(next_ms, tp__session_children_due(session));
     next_ms = earlier(next_ms, earlier(session->reconcile.settle_ms, session->reconcile.grace_ms));
     next_ms = earlier(next_ms, earlier(session->timers.tick_ms, session->timers.resend_ms));
+    next_ms = earlier(next_ms, session->timers.acknowledge_ms);
     if (session->nodes.none_ms != INT64_MAX)
         next_ms = earlier(next_ms, session->nodes.none_ms + TP__PATIENCE_MS);
     return next_ms;

@@ -157,6 +157,7 @@ struct node {
     struct tp__stream *stream;
     struct tp__assembly assembly;
     struct ring dirty; /* in nodes.dirty: its stream may have something to send */
+    struct ring small; /* in nodes.small: a small frame of it is not acknowledged yet */
     int64_t heard_ms;
 
     struct ring placed;
@@ -259,6 +260,7 @@ struct tp__session {
         size_t count, workers;
         int strict_worker; /* the next one of TP_ROUND_ROBIN_STRICT */
         struct ring dirty;
+        struct ring small;
         struct index known; /* every incarnation that was ever used: its keys must never be used again */
         struct refusal refusals[TP__REFUSALS_KEPT];
         size_t refusal_count;
@@ -297,6 +299,7 @@ struct tp__session {
     struct {
         int64_t tick_ms;
         int64_t resend_ms;
+        int64_t acknowledge_ms; /* small frames; INT64_MAX: there are none */
     } timers;
 };
 
@@ -406,6 +409,8 @@ void tp__session_say_short(struct tp__session *session, struct node *node, enum 
 /** Its stream may have something to send. */
 void tp__session_node_dirty(struct tp__session *session, struct node *node);
 void tp__session_pump(struct tp__session *session);
+/** Acknowledges the small frames that have come. */
+void tp__session_acknowledge(struct tp__session *session);
 void tp__session_streams_tick(struct tp__session *session);
 
 /* ---- session_reconcile.c ---- */

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes. What waits in a node's stream is not bounded here but by what its tasks have asked for: a reply for
  * each open operation, a result for each child. None of it can be dropped, and holding it elsewhere would save
- * nothing. */
+ * nothing.
+ *
+ * A small frame is acknowledged after the tasks that are sent next, or a moment later: whoever runs one task after the
+ * other would else wait for the acknowledgement of the last one to go through the coordinator, before the next task. A
+ * second frame of the node is acknowledged at once, and a large one too, for then it may have more to send. */
 #include "cluster/session_state.h"
 
 #include <stdio.h>
+
+enum { SMALL_BYTES = 512, ACKNOWLEDGE_MS = 2 };
 
 void tp__session_node_dirty(struct tp__session *session, struct node *node)
 {
@@ -26,6 +32,27 @@ void tp__session_say_short(struct tp__session *session, struct node *node, enum 
     tp__session_say(session, node, &record);
 }
 
+static void acknowledge_soon(struct tp__session *session, struct node *node, size_t size)
+{
+    if (size > SMALL_BYTES || !tp__ring_is_empty(&node->small)) {
+        tp__session_node_dirty(session, node);
+        return;
+    }
+    tp__ring_append(&session->nodes.small, &node->small);
+    if (session->timers.acknowledge_ms == INT64_MAX)
+        session->timers.acknowledge_ms = session->now_ms + ACKNOWLEDGE_MS;
+}
+
+void tp__session_acknowledge(struct tp__session *session)
+{
+    session->timers.acknowledge_ms = INT64_MAX;
+    while (!tp__ring_is_empty(&session->nodes.small)) {
+        struct node *node = TP__RING_OF(session->nodes.small.next, struct node, small);
+        tp__ring_remove(&node->small);
+        tp__session_node_dirty(session, node);
+    }
+}
+
 void tp__session_stream(struct tp__session *session, const Taskpool__StreamFrame *frame)
 {
     struct node *node = tp__session_node_find(session, frame->incarnation.data, frame->incarnation.len);
@@ -36,8 +63,10 @@ void tp__session_stream(struct tp__session *session, const Taskpool__StreamFrame
                                frame->sealed.len, &records)) {
     case TP__STREAM_FRESH:
         node->heard_ms = session->now_ms;
-        tp__session_node_dirty(session, node);
+        acknowledge_soon(session, node, frame->sealed.len);
         tp__session_records(session, node, &records);
+        if (node->failed[0])
+            tp__session_node_dirty(session, node); /* to be given up */
         return;
     case TP__STREAM_NOTHING:
         node->heard_ms = session->now_ms;
@@ -119,4 +148,6 @@ void tp__session_streams_tick(struct tp__session *session)
         session->timers.resend_ms = session->now_ms + TP__RESEND_MS;
         resend_unheard(session);
     }
+    if (session->now_ms >= session->timers.acknowledge_ms)
+        tp__session_acknowledge(session);
 }

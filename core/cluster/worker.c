@@ -78,7 +78,7 @@ static void take_record(const struct tp__record *record)
         tp__worker_give_back(tp__get_u32(&reader));
         break;
     case TP__RECORD_STOP:
-        tp__worker_process.is_stopping = true;
+        atomic_store_explicit(&tp__worker_process.is_stopping, true, memory_order_relaxed);
         break;
     default:
         tp__worker_die("the agent sent a record of the unknown type %u", record->type);
@@ -137,7 +137,8 @@ static void exchange(void)
         if (!write_records(&output))
             return;
         const bool is_blocked = tp__reader_left(&output) > 0;
-        if (!is_blocked && process->is_stopping && tp__worker_task_count() == 0) {
+        if (!is_blocked && atomic_load_explicit(&process->is_stopping, memory_order_relaxed) &&
+            tp__worker_task_count() == 0) {
             output = tp__inbox_take(&process->outbox); /* what the last one said */
             if (tp__reader_left(&output) == 0)
                 return;

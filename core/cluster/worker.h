@@ -27,7 +27,7 @@ struct tp__worker_process {
     struct tp__executor *executor;
     struct tp__executor *children; /* the remote one; its channels are the executor's as well */
     struct tp_pool *pool;
-    bool is_stopping;
+    atomic_bool is_stopping;
 };
 extern struct tp__worker_process tp__worker_process;
 

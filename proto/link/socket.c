@@ -149,6 +149,20 @@ bool tp__socket_endpoint(void *socket, char *text, size_t size)
     return zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, text, &size) == 0;
 }
 
+int tp__socket_descriptor(void *socket)
+{
+    int descriptor = -1;
+    size_t size = sizeof descriptor;
+    return zmq_getsockopt(socket, ZMQ_FD, &descriptor, &size) == 0 ? descriptor : -1;
+}
+
+bool tp__socket_has_message(void *socket)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    return zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN) != 0;
+}
+
 /* Reads the parts behind one that was not the last. */
 static void skip_parts(void *socket, zmq_msg_t *message)
 {

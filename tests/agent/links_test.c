@@ -129,7 +129,7 @@ static void sessions_and_results_survive_a_new_link(void **state)
     assert_int_equal(driver_heard(driver, TP__RECORD_RESULT, 0, NULL), 9);
     process_finish(world, process, 10);
     assert_int_equal(driver_heard(driver, TP__RECORD_RESULT, 10, NULL), 1);
-    assert_int_equal(world->credit, 4); /* counted from this Hello */
+    assert_in_range(world->credit, 3, 4); /* counted from this Hello */
     world_free(world);
 }
 

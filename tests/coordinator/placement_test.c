@@ -39,6 +39,7 @@ static void the_driver_is_told_of_each_run_that_is_placed(void **state)
     const struct tp__id incarnation = world_join(node, driver);
     const uint64_t batch = driver_tasks(driver, 100, NULL);
     node_credit(node, 60, 0, 0);
+    world_pass(world, COORDINATOR_TICK_MS);
     bool told[100] = {false};
     uint32_t count = 0;
     Taskpool__Frame *frame;
