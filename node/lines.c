@@ -53,12 +53,11 @@ void tail_text(const struct tail *tail, char text[TAIL_BYTES + 1])
         const bool plain = byte == '\n' || byte == '\t' || (byte >= ' ' && byte != 0x7f);
         text[i] = (char)(plain ? byte : (uint8_t)'?');
     }
+    while (size > 0 && text[size - 1] == '\n')
+        size--;
     text[size] = '\0';
 
-    /* Back over TAIL_LINES line ends, not counting one at the very end. */
-    size_t from = size;
-    if (from > 0 && text[from - 1] == '\n')
-        from--;
+    size_t from = size; /* back over TAIL_LINES line ends */
     for (int lines = 0; from > 0; from--)
         if (text[from - 1] == '\n' && ++lines == TAIL_LINES)
             break;

@@ -34,7 +34,7 @@ struct tail {
 
 void tail_add(struct tail *tail, const uint8_t *bytes, size_t size);
 /** The last TAIL_LINES lines as a text that ends with 0; what is neither printable nor white is replaced by '?'. A line
- *  whose beginning is gone is left out, unless it is the only one. */
+ *  whose beginning is gone is left out, unless it is the only one; so are line ends at the end. */
 void tail_text(const struct tail *tail, char text[TAIL_BYTES + 1]);
 
 #endif

@@ -111,8 +111,9 @@ static void reject_guilty(struct tp__session *session, struct task *task, const 
     session->tasks.lost++;
     if (!alone) {
         (void)snprintf(message, sizeof message,
-                       "task '%s' was suspected %u times and is not run again; the last time: %s",
-                       tp__session_task_name(session, task), (unsigned)task->suspicions, crash->message);
+                       "task '%s' was suspected %u time%s and is not run again; the last time: %s",
+                       tp__session_task_name(session, task), (unsigned)task->suspicions,
+                       task->suspicions == 1 ? "" : "s", crash->message);
         error.message = message;
     }
     tp__session_reject(session, task, &error, true);

@@ -140,6 +140,17 @@ void tp__uplink_orphan_operations(uint64_t task, uint32_t dispatch)
     }
 }
 
+/* True if it was still in the table: nobody will wake it any more. */
+static bool forget(struct pending *pending)
+{
+    pthread_mutex_lock(&table.lock);
+    const bool waits = pending->is_linked;
+    if (waits)
+        take_out(pending);
+    pthread_mutex_unlock(&table.lock);
+    return waits;
+}
+
 /* ---- asking ---- */
 
 static bool put_channel(struct tp__buffer *body, const tp_channel *channel)
@@ -196,6 +207,11 @@ static tp_status put_operation(struct tp__buffer *body, const struct tp__clause 
     return status;
 }
 
+static tp_status orphaned(void)
+{
+    return tp__fail(TP_E_CANCELLED, "the task that this green thread belongs to has ended");
+}
+
 /* Sends the operation and waits for its reply, which is `pending`'s then. */
 static tp_status ask(struct pending *pending, const struct tp__buffer *body, int64_t deadline_ns)
 {
@@ -212,6 +228,11 @@ static tp_status ask(struct pending *pending, const struct tp__buffer *body, int
     const unsigned asyncs = is_async();
     atomic_fetch_add_explicit(&async_operations, asyncs, memory_order_relaxed);
     enter(pending);
+    /* The task may have ended before it was entered: then nobody will answer. */
+    if (asyncs > 0 && is_stopped_by_driver(pending) && forget(pending)) {
+        atomic_fetch_sub_explicit(&async_operations, asyncs, memory_order_relaxed);
+        return orphaned();
+    }
     tp__worker_send(TP__RECORD_OPERATION, pending->owner.sequence, pending->owner.dispatch, pending->operation,
                     body->bytes, body->size);
     const tp_status outcome = tp__wait_park(&pending->wait, deadline_ns, TP__WAIT_CANCELLABLE);
@@ -262,11 +283,6 @@ static tp_status finish(struct pending *pending, struct tp__clause *clauses, siz
         return tp__clause_finish(clause, tp_channel_name(clause->channel), clause->send ? "tp_send" : "tp_recv");
     return tp__fail(status, "the driver could not do it on channel \"%s\": %s", tp_channel_name(clause->channel),
                     tp_status_text(status));
-}
-
-static tp_status orphaned(void)
-{
-    return tp__fail(TP_E_CANCELLED, "the task that this green thread belongs to has ended");
 }
 
 tp_status tp__uplink_operate(struct tp__remote *remote, struct tp__clause *clauses, size_t count, int64_t timeout_ms,

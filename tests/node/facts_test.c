@@ -192,8 +192,13 @@ static void the_tail_is_the_last_lines(void **state)
         if (i >= 5000 - TAIL_LINES)
             used += (size_t)snprintf(wanted + used, sizeof wanted - used, "%s", line);
     }
+    wanted[used - 1] = '\0'; /* without the line's end */
     tail_text(&tail, text);
     assert_string_equal(text, wanted);
+    tail_add(&tail, (const uint8_t *)"\n\n", 2);
+    tail_text(&tail, text);
+    assert_non_null(strstr(text, "line 4999"));
+    assert_int_not_equal(text[strlen(text) - 1], '\n');
     tail_add(&tail, (const uint8_t *)"\033[1mbad\001", 8);
     tail_text(&tail, text);
     assert_non_null(strstr(text, "?[1mbad?"));
