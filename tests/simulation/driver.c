@@ -32,6 +32,18 @@ struct work *driver_work(const struct driver *driver, uint64_t sequence)
     return sequence < driver->sequence_capacity ? driver->by_sequence[sequence] : NULL;
 }
 
+void driver_slander(struct driver *driver, uint64_t sequence)
+{
+    const size_t before = driver->slandered_capacity;
+    driver->slandered = world_grow(driver->slandered, &driver->slandered_capacity, sequence + 1, sizeof(bool));
+    for (size_t i = before; i < driver->slandered_capacity; i++)
+        driver->slandered[i] = false;
+    driver->slandered[sequence] = true;
+    struct work *work = driver_work(driver, sequence);
+    if (work)
+        work_slander(work);
+}
+
 void driver_name_work(struct driver *driver, struct work *work, uint64_t sequence)
 {
     const size_t before = driver->sequence_capacity;
@@ -43,6 +55,8 @@ void driver_name_work(struct driver *driver, struct work *work, uint64_t sequenc
                 (unsigned long long)sequence);
     driver->by_sequence[sequence] = work;
     work->sequence = sequence;
+    if (sequence < driver->slandered_capacity && driver->slandered[sequence])
+        work_slander(work);
 }
 
 /* ---- the session's actions ---- */
@@ -415,4 +429,5 @@ void driver_fini(struct driver *driver)
     tp__authorized_free(driver->authorized);
     free(driver->roots);
     free(driver->by_sequence);
+    free(driver->slandered);
 }

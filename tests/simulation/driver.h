@@ -28,6 +28,8 @@ struct driver {
     size_t unresolved;
     struct work **by_sequence;
     size_t sequence_capacity;
+    bool *slandered; /**< by sequence: a rogue node has named that task */
+    size_t slandered_capacity;
     uint64_t children_began, children_ended;
     int64_t resolved_us; /**< when the last task had resolved */
 };
@@ -36,6 +38,9 @@ const char *driver_task_name(uint32_t index);
 /** The task of that number, NULL: not known to have started. */
 struct work *driver_work(const struct driver *driver, uint64_t sequence);
 void driver_name_work(struct driver *driver, struct work *work, uint64_t sequence);
+
+/** A rogue node names that task: what comes of it from now on proves nothing. */
+void driver_slander(struct driver *driver, uint64_t sequence);
 
 void driver_init(struct driver *driver, struct world *world, uint32_t number, const struct program *program);
 void driver_start(struct driver *driver);

@@ -3,6 +3,7 @@
 
 #include "cluster.h"
 #include "plan.h"
+#include "rogue.h"
 
 #include <stdlib.h>
 
@@ -108,6 +109,12 @@ static void talk_nonsense(struct world *world)
     }
 }
 
+static void forge(struct world *world)
+{
+    for (int64_t i = random_between(&world->random, 1, 8); i > 0; i--)
+        rogue_forge(&world->cluster->machines[world->cluster->machine_count - 1]);
+}
+
 /* ---- drivers ---- */
 
 static void crash_driver(struct world *world)
@@ -201,7 +208,7 @@ static const struct {
     {PLAN_RESET, break_connection}, {PLAN_PARTITION, cut_off},      {PLAN_NODE_CRASH, crash_machine},
     {PLAN_NODE_PAUSE, pause_machine}, {PLAN_COORDINATOR, crash_head}, {PLAN_TWO, split},
     {PLAN_DRIVER_CRASH, crash_driver}, {PLAN_DRIVER_PAUSE, pause_driver}, {PLAN_PROCESS, kill_process},
-    {PLAN_DRAIN, drain_machine},    {PLAN_SILENT_WORKERS, talk_nonsense},
+    {PLAN_ROGUE, forge}, {PLAN_DRAIN, drain_machine},    {PLAN_SILENT_WORKERS, talk_nonsense},
 };
 enum { FAULTS = sizeof faults / sizeof faults[0] };
 
@@ -229,6 +236,8 @@ static void heal(struct world *world, void *object, uint64_t argument, bool live
     }
     if (!cluster->heads[0].machine && !cluster->heads[1].machine)
         head_start(&cluster->heads[0]);
+    if (plan_has(world, PLAN_ROGUE)) /* what it says it has, it would have for ever */
+        machine_crash(&cluster->machines[cluster->machine_count - 1]);
     for (uint32_t i = 0; i < cluster->machine_count; i++) {
         if (cluster->machines[i].draining && !plan_has(world, PLAN_BIG))
             machine_crash(&cluster->machines[i]);

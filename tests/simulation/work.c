@@ -145,6 +145,25 @@ struct work *work_new(struct ledger *ledger, struct driver *driver, struct work 
     return work;
 }
 
+void work_slander(struct work *work)
+{
+    work->is_named = true;
+    for (struct work *above = work; above; above = above->parent)
+        above->is_tainted = true;
+}
+
+static bool is_slandered(const struct ledger *ledger, struct work *work)
+{
+    if (!plan_has(ledger->world, PLAN_ROGUE))
+        return false;
+    if (work->starts == 0) /* something came of it all the same: it was named before anybody knew its number */
+        work_slander(work);
+    for (const struct work *above = work; above; above = above->parent)
+        if (above->is_named)
+            return true;
+    return work->is_tainted;
+}
+
 /* ---- payloads ---- */
 
 static uint64_t mac_of(const struct ledger *ledger, uint64_t what, uint64_t number, uint64_t size)
@@ -216,7 +235,7 @@ void work_starts(struct ledger *ledger, struct work *work, const struct tp__id *
         driver_name_work(work->driver, work, sequence);
     world_check(world, work->sequence == sequence, "task %u runs as %llu and was submitted as %llu", work->number,
                 (unsigned long long)sequence, (unsigned long long)work->sequence);
-    world_check(world, !work->at_most_once || work->starts == 0,
+    world_check(world, !work->at_most_once || work->starts == 0 || is_slandered(ledger, work),
                 "task %u (%llu.%u), which runs at most once, starts a second time", work->number,
                 (unsigned long long)sequence, dispatch);
     const uint64_t bit = dispatch < 64 ? UINT64_C(1) << dispatch : 0;
@@ -289,6 +308,10 @@ static void show(struct ledger *ledger, struct work *work, struct note *note)
 uint64_t work_check_result(struct ledger *ledger, struct work *work, const uint8_t *bytes, size_t size)
 {
     struct world *world = ledger->world;
+    if (is_slandered(ledger, work)) {
+        work->fate = FATE_FAILED; /* no value that anything follows from */
+        return 0;
+    }
     struct tp__reader reader = tp__reader_of(bytes, size);
     const uint64_t mac = tp__get_u64(&reader);
     const uint32_t number = tp__get_u32(&reader);
@@ -325,9 +348,11 @@ static bool is_about_process(const char *message)
     return strstr(message, "was killed") || strstr(message, "process");
 }
 
-static bool may_fail(const struct ledger *ledger, const struct work *work, tp_status status, const char *message)
+static bool may_fail(const struct ledger *ledger, struct work *work, tp_status status, const char *message)
 {
     struct world *world = ledger->world;
+    if (is_slandered(ledger, work))
+        return true;
     switch (status) {
     case TP_E_TASK: /* the only one in a process that dies is taken for guilty */
         return work_is_to_fail(work) || (world->cluster->processes_killed > 0 && is_about_process(message));
@@ -346,7 +371,7 @@ static bool may_fail(const struct ledger *ledger, const struct work *work, tp_st
     }
 }
 
-void work_check_failure(struct ledger *ledger, const struct work *work, tp_status status, const char *message)
+void work_check_failure(struct ledger *ledger, struct work *work, tp_status status, const char *message)
 {
     ledger->failures++;
     ledger->lost += status == TP_E_NODE_LOST;
@@ -399,7 +424,7 @@ void note_accepted(struct ledger *ledger, struct note *note)
     if (!note->sender)
         return;
     const uint32_t bit = UINT32_C(1) << note->step;
-    world_check(ledger->world, !(note->sender->effects & bit),
+    world_check(ledger->world, !(note->sender->effects & bit) || is_slandered(ledger, note->sender),
                 "task %u was run again after its message had been accepted, and sent it again", note->sender->number);
     note->sender->effects |= bit;
 }

@@ -49,6 +49,7 @@ struct work {
     uint8_t depth;
     uint8_t step_count;
     bool at_most_once, isolated;
+    bool is_named, is_tainted; /**< by a rogue node; an ancestor of such a one */
     bool fragile; /**< it, or one below it, does what must not be done twice: it may be lost */
     uint32_t payload_bytes, result_bytes;
     struct step steps[STEPS_LIMIT];
@@ -79,6 +80,8 @@ struct ledger {
 struct ledger *ledger_new(struct world *world);
 void ledger_free(struct ledger *ledger);
 
+/** A rogue node has named it: what comes of it, and of those above and below it, proves nothing. */
+void work_slander(struct work *work);
 /** A new task of a driver's program (parent NULL), or of a task. */
 struct work *work_new(struct ledger *ledger, struct driver *driver, struct work *parent, uint64_t seed);
 /** Its payload, of work->payload_bytes, in memory from malloc. */
@@ -100,7 +103,7 @@ void work_put_result(const struct ledger *ledger, const struct work *work, uint6
 /** Reads and checks one, whoever got it; returns its value. */
 uint64_t work_check_result(struct ledger *ledger, struct work *work, const uint8_t *bytes, size_t size);
 /** A task has failed with that: may it have? */
-void work_check_failure(struct ledger *ledger, const struct work *work, tp_status status, const char *message);
+void work_check_failure(struct ledger *ledger, struct work *work, tp_status status, const char *message);
 /** What a child adds to its parent's value. */
 uint64_t work_fold(uint64_t value, uint64_t child);
 /** What stands for the value of a task that fails as its script says. */
