@@ -8,8 +8,10 @@ laptop), which get the packages and lose them again, and on a cluster of contain
     output                         what a public key stands for: from then on, and in every block, what the page shows
                                    is replaced by the key that was really made
 
-`scp FROM TO` copies between the machines, without ssh. ./program is the job of the container tests.
+`scp FROM TO` copies between the machines, without ssh. program.c is the job of the container tests, and
+./program is made of it: on the laptop by the page's own commands, elsewhere by the build.
 """
+import concurrent.futures
 import os
 import re
 import shutil
@@ -34,8 +36,9 @@ class Machine:
         self.name, self.container = name, f"{project}-{name}"
         docker("run", "--detach", "--name", self.container, "--hostname", name, "--network", project,
                "--network-alias", name, "--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined",
-               "--security-opt", "apparmor=unconfined", "--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:ro",
-               "--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec", "--volume", f"{JOB}:/root/program:ro",
+               "--security-opt", "apparmor=unconfined", "--cgroupns", "host",
+               "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:ro", "--tmpfs", "/run", "--tmpfs", "/run/lock",
+               "--tmpfs", "/tmp:exec", "--volume", f"{os.path.join(HERE, 'job.c')}:/root/program.c:ro",
                f"taskpool-machine:{TAG}")
 
     def wait(self):
@@ -77,9 +80,6 @@ class Page:
         docker("network", "create", self.project)
         self.machines = {name: Machine(name, self.project) for name in MACHINES}
         return all(machine.wait() for machine in self.machines.values())
-
-    def packages(self):
-        return [os.path.join(self.folder, name) for name in sorted(os.listdir(self.folder)) if name.startswith("taskpool_")]
 
     def newer_package(self, machine):
         """The same under a higher version, in the place of the older."""
@@ -143,14 +143,13 @@ class Page:
             todo = [lambda name=name: self.run_there(self.machines[name], commands, words) for name in names]
         else:
             raise RuntimeError(f"{place}: nobody knows where to run this: {' '.join(words)}")
-        said = ""
-        for do in todo:
-            status, output = do()
-            said += output
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            ended = list(threads.map(lambda do: do(), todo))
+        for status, output in ended:
             if status != 0:
                 self.failures += 1
                 print(f"{place}: ended with {status}:\n{commands}----\n{output[-6000:]}", flush=True)
-        return said
+        return "".join(output for _, output in ended)
 
     def learn(self, shown, said, place):
         lines, real = shown.split("\n"), said.split("\n")
@@ -187,8 +186,9 @@ class Page:
     def after(self, words):
         if words == ["as=source"]:
             for machine in self.machines.values():
-                for package in self.packages():
-                    machine.copy_in(package, "/root/")
+                for name in sorted(os.listdir(self.folder)):
+                    if name.endswith(".deb"):
+                        machine.copy_in(os.path.join(self.folder, name), "/root/")
         if words == ["as=all"] and not self.are_units_checked:
             self.check_units()
         if "upgrade" in words:
