@@ -269,6 +269,28 @@ static void a_family_outlives_a_crash_in_it(void)
     marks_close(&marks);
 }
 
+/* More than a green thread has by default. */
+TP_TASK(needs_a_stack, int64_t, (int, generations))
+{
+    volatile char frame[200000];
+    for (size_t i = 0; i < sizeof frame; i += 1000)
+        frame[i] = 1;
+    int64_t below = 0;
+    if (generations > 0) {
+        tp_auto(tp_pool) own = tp_pool_open(NULL);
+        tp_try(tp_run(own, needs_a_stack, &below, generations - 1));
+    }
+    return below + frame[1000 * generations];
+}
+
+static void all_generations_have_the_stacks_of_the_pool(void)
+{
+    tp_auto(tp_pool) roomy = test_pool_open_with(2, tp_pool_options(.stack_bytes = 1 << 20));
+    int64_t value = 0;
+    CHECK_OK(tp_run(roomy, needs_a_stack, &value, 2));
+    CHECK_INT(value, 3);
+}
+
 int main(int argc, char **argv)
 {
     tp_init(argc, argv);
@@ -284,6 +306,7 @@ int main(int argc, char **argv)
         CHECK_TEST(deadlines_end_what_waits),
         CHECK_TEST(any_and_all_can_be_waited_for),
         CHECK_TEST(a_family_outlives_a_crash_in_it),
+        CHECK_TEST(all_generations_have_the_stacks_of_the_pool),
     };
     pool = test_pool_open(2);
     CHECK_RUN(tests, argc, argv);
