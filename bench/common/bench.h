@@ -29,6 +29,10 @@ enum {
     BENCH_SKEW_HIGHEST = 32,
     BENCH_SKEW_REPEATS = 32,
     BENCH_IDLE_SECONDS = 2,
+    BENCH_CELL_BYTES = 64,
+    BENCH_LATENCY_TASKS = 5000,
+    BENCH_PAYLOAD_BYTES = 1 << 20,
+    BENCH_PAYLOAD_TASKS = 400,
     BENCH_NOT_OFFERED = 3
 };
 
@@ -132,6 +136,35 @@ static inline void bench_sleep_seconds(int seconds)
 {
     struct timespec time = {seconds, 0};
     nanosleep(&time, NULL);
+}
+
+/** With $BENCH_MARKS set: tells the harness that a moment has come, and waits until it has looked at the processes. */
+static inline void bench_mark(const char *name)
+{
+    char line[64];
+    if (!getenv("BENCH_MARKS")) {
+        return;
+    }
+    printf("mark %s\n", name);
+    fflush(stdout);
+    if (!fgets(line, sizeof line, stdin)) {
+        exit(1);
+    }
+}
+
+/** The 64-byte captures of the cluster's works: random, always the same. The caller frees them. */
+static inline uint8_t *bench_random_bytes(size_t size)
+{
+    uint8_t *bytes = (uint8_t *)malloc(size + 8);
+    uint64_t state = 42;
+    if (!bytes) {
+        exit(1);
+    }
+    for (size_t i = 0; i < size; i += 8) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        memcpy(bytes + i, &state, 8);
+    }
+    return bytes;
 }
 
 /** Room for so many times. The caller frees them. */

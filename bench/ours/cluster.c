@@ -13,10 +13,6 @@
 #include <time.h>
 
 enum {
-    CELL_BYTES = 64,
-    LATENCY_TASKS = 5000,
-    PAYLOAD_BYTES = 1 << 20,
-    PAYLOAD_TASKS = 400,
     SOAK_TASKS = 20000,
     SOAK_TASK_US = 1000,
     POISON_TASKS = 2000,
@@ -26,7 +22,7 @@ enum {
 };
 
 typedef struct cell {
-    uint8_t bytes[CELL_BYTES];
+    uint8_t bytes[BENCH_CELL_BYTES];
 } cell;
 
 static tp_pool *pool;
@@ -53,27 +49,9 @@ static void *memory_for(size_t count, size_t size)
     return memory;
 }
 
-static void mark(const char *name)
-{
-    char line[64];
-    if (!getenv("BENCH_MARKS"))
-        return;
-    printf("mark %s\n", name);
-    fflush(stdout);
-    if (!fgets(line, sizeof line, stdin))
-        exit(1);
-}
-
 static cell *random_cells(size_t count)
 {
-    cell *cells = memory_for(count, sizeof *cells);
-    uint64_t state = 42;
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < CELL_BYTES; j += 8) {
-            state = state * 6364136223846793005u + 1442695040888963407u;
-            memcpy(cells[i].bytes + j, &state, 8);
-        }
-    return cells;
+    return (cell *)bench_random_bytes(count * sizeof(cell));
 }
 
 /* ---- throughput ---- */
@@ -111,11 +89,11 @@ static void throughput(const char *figure, void (*run)(const cell *, size_t), in
     cell *cells = random_cells(count);
     open_pool();
     run(cells, count / 10);
-    mark("begin");
+    bench_mark("begin");
     const double start = bench_now();
     run(cells, count);
     bench_print(figure, (double)count / (bench_now() - start), "tasks/s");
-    mark("end");
+    bench_mark("end");
     free(cells);
 }
 
@@ -140,17 +118,19 @@ static void run_one(const cell *value)
 
 static void latency(int divisor)
 {
-    const size_t count = (size_t)(LATENCY_TASKS / divisor);
+    const size_t count = (size_t)(BENCH_LATENCY_TASKS / divisor);
     cell *cells = random_cells(count);
     double *times = bench_times(count);
     open_pool();
     for (size_t i = 0; i < count / 10; i++)
         run_one(cells + i);
+    bench_mark("begin");
     for (size_t i = 0; i < count; i++) {
         const double start = bench_now();
         run_one(cells + i);
         times[i] = bench_now() - start;
     }
+    bench_mark("end");
     bench_print_latency("latency", times, count);
     free(cells);
 }
@@ -166,13 +146,13 @@ static void echo_large(const uint8_t *bytes, size_t count)
 {
     tp_promise **promises = memory_for(count, sizeof *promises);
     for (size_t i = 0; i < count; i++) {
-        promises[i] = tp_submit(pool, echo_bytes, tp_bytes_view(bytes + i * PAYLOAD_BYTES, PAYLOAD_BYTES));
+        promises[i] = tp_submit(pool, echo_bytes, tp_bytes_view(bytes + i * BENCH_PAYLOAD_BYTES, BENCH_PAYLOAD_BYTES));
     }
     for (size_t i = 0; i < count; i++) {
         tp_bytes result;
         check(tp_await(promises[i], &result), "await");
-        bench_expect((int64_t)result.size, PAYLOAD_BYTES, "the size of a result");
-        bench_expect(memcmp(bytes + i * PAYLOAD_BYTES, result.data, PAYLOAD_BYTES), 0, "a result");
+        bench_expect((int64_t)result.size, BENCH_PAYLOAD_BYTES, "the size of a result");
+        bench_expect(memcmp(bytes + i * BENCH_PAYLOAD_BYTES, result.data, BENCH_PAYLOAD_BYTES), 0, "a result");
         tp_bytes_release(result);
         tp_promise_release(promises[i]);
     }
@@ -181,13 +161,13 @@ static void echo_large(const uint8_t *bytes, size_t count)
 
 static void payload(int divisor)
 {
-    const size_t count = (size_t)(PAYLOAD_TASKS / divisor);
-    uint8_t *bytes = (uint8_t *)random_cells(count * PAYLOAD_BYTES / CELL_BYTES);
+    const size_t count = (size_t)(BENCH_PAYLOAD_TASKS / divisor);
+    uint8_t *bytes = bench_random_bytes(count * BENCH_PAYLOAD_BYTES);
     open_pool();
     echo_large(bytes, count / 10);
     const double start = bench_now();
     echo_large(bytes, count);
-    bench_print("payload", (double)count * PAYLOAD_BYTES / 1e6 / (bench_now() - start), "MB/s");
+    bench_print("payload", (double)count * BENCH_PAYLOAD_BYTES / 1e6 / (bench_now() - start), "MB/s");
     free(bytes);
 }
 
@@ -272,9 +252,9 @@ static void soak(int divisor)
 {
     const size_t count = (size_t)(SOAK_TASKS / divisor);
     open_pool();
-    mark("begin");
+    bench_mark("begin");
     await_soak(submit_soak(count), count);
-    mark("end");
+    bench_mark("end");
 }
 
 static void poison_among(int divisor)
@@ -282,7 +262,7 @@ static void poison_among(int divisor)
     const size_t count = (size_t)(POISON_TASKS / divisor);
     open_pool();
     await_soak(submit_soak(100), 100);
-    mark("begin");
+    bench_mark("begin");
     tp_promise *guilty = tp_submit(pool, poison, UINT32_MAX, log_path());
     tp_promise **innocent = submit_soak(count);
     const tp_status status = tp_await(guilty, NULL);
@@ -293,7 +273,7 @@ static void poison_among(int divisor)
     fprintf(stderr, "bench: the poison task: %s: %s\n", tp_status_name(status), tp_promise_error(guilty)->message);
     tp_promise_release(guilty);
     await_soak(innocent, count);
-    mark("end");
+    bench_mark("end");
 }
 
 /* ---- memory ---- */
@@ -314,12 +294,12 @@ static void parked(int divisor)
     tp_channel *gate = tp_pool_channel(pool, "gate"), *all = tp_pool_channel(pool, "all");
     tp_promise **promises = memory_for((size_t)count, sizeof *promises);
     map_cells(random_cells(1000), 1000);
-    mark("begin");
+    bench_mark("begin");
     for (int64_t i = 0; i < count; i++)
         promises[i] = tp_submit(pool, park, gate, all, count);
     for (int64_t i = 0, one; i < count; i++)
         check(tp_recv(all, &one), "receive");
-    mark("parked");
+    bench_mark("parked");
     for (int64_t i = 0; i < count; i++)
         check(tp_send(gate, i), "send");
     int64_t sum = 0;
@@ -330,7 +310,7 @@ static void parked(int divisor)
     }
     bench_expect(sum, count * (count - 1) / 2, "the sum of the messages");
     free(promises);
-    mark("end");
+    bench_mark("end");
 }
 
 /* Holds its worker for as long as the file exists. */
@@ -351,17 +331,17 @@ static void queued(int divisor)
     tp_promise **promises = memory_for(count + workers, sizeof *promises);
     for (size_t i = 0; i < workers; i++)
         promises[count + i] = tp_submit_with(pool, tp_task_options(.pinned = true, .worker = (int)i), hold, log_path());
-    mark("begin");
+    bench_mark("begin");
     for (size_t i = 0; i < count; i++)
         promises[i] = tp_submit(pool, echo, cells[i]);
-    mark("queued");
+    bench_mark("queued");
     for (size_t i = 0; i < count + workers; i++) {
         check(tp_await(promises[i], NULL), "await");
         tp_promise_release(promises[i]);
     }
     free(promises);
     free(cells);
-    mark("end");
+    bench_mark("end");
 }
 
 static void idle(int divisor)
@@ -370,9 +350,9 @@ static void idle(int divisor)
     open_pool();
     map_cells(cells, 1000);
     free(cells);
-    mark("begin");
+    bench_mark("begin");
     bench_sleep_seconds(divisor > 1 ? 2 : IDLE_SECONDS);
-    mark("end");
+    bench_mark("end");
 }
 
 int main(int argc, char **argv)

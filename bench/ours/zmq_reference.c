@@ -6,7 +6,7 @@
  * The driver signs each batch (Ed25519 over the BLAKE2b hash of its tasks), the worker verifies that before it echoes them.
  * CURVE is on at each socket. There is no task, no promise, no stream, no list of keys, no recovery: the worker copies bytes.
  *
- * Works: throughput, latency, payload. */
+ * Works: map, latency, payload. */
 #include "bench.h"
 
 #include <errno.h>
@@ -20,13 +20,9 @@
 enum {
     WORKERS = BENCH_WORKERS,
     BATCH = 256,
-    CELL_BYTES = 64,
     CREDIT_BATCHES = 4,     /* of a worker */
     BATCHES_UNDER_WAY = 16, /* of the driver */
     QUEUE_BATCHES = BATCHES_UNDER_WAY,
-    LATENCY_TASKS = 5000,
-    PAYLOAD_BYTES = 1 << 20,
-    PAYLOAD_TASKS = 400,
     KEY_TEXT_BYTES = 41
 };
 
@@ -258,60 +254,38 @@ static void run_batches(const uint8_t *tasks, size_t total, uint32_t task_bytes,
     }
 }
 
-static uint8_t *random_bytes(size_t size)
-{
-    uint8_t *bytes = malloc(size);
-    check(bytes != NULL, "memory");
-    randombytes_buf(bytes, size);
-    return bytes;
-}
-
-static double measured(void (*run)(const uint8_t *, size_t), const uint8_t *tasks, size_t total)
-{
-    run(tasks, total / 10);
-    const double start = bench_now();
-    run(tasks, total);
-    return bench_now() - start;
-}
-
 static void run_small(const uint8_t *tasks, size_t total)
 {
-    run_batches(tasks, total, CELL_BYTES, BATCH, BATCHES_UNDER_WAY);
+    run_batches(tasks, total, BENCH_CELL_BYTES, BATCH, BATCHES_UNDER_WAY);
 }
 
 static void run_large(const uint8_t *tasks, size_t total)
 {
-    run_batches(tasks, total, PAYLOAD_BYTES, 1, 4);
+    run_batches(tasks, total, BENCH_PAYLOAD_BYTES, 1, 4);
 }
-
-static void end_children(void);
 
 static void throughput(int divisor)
 {
     const size_t total = (size_t)(BENCH_TASKS / divisor);
-    uint8_t *tasks = random_bytes(total * CELL_BYTES);
-    const double before = bench_processor_time();
-    const double took = measured(run_small, tasks, total);
-    bench_print("map", (double)total / took, "tasks/s");
-    const double own = bench_processor_time() - before;
-    end_children();
-    struct rusage usage;
-    getrusage(RUSAGE_CHILDREN, &usage);
-    const double theirs = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                          (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-    bench_print("map_processor", (own + theirs) / ((double)total * 1.1) * 1e6, "us");
+    uint8_t *tasks = bench_random_bytes(total * BENCH_CELL_BYTES);
+    run_small(tasks, total / 10);
+    bench_mark("begin");
+    const double start = bench_now();
+    run_small(tasks, total);
+    bench_print("map", (double)total / (bench_now() - start), "tasks/s");
+    bench_mark("end");
     free(tasks);
 }
 
 static void latency(int divisor)
 {
-    const size_t total = (size_t)(LATENCY_TASKS / divisor);
-    uint8_t *tasks = random_bytes(total * CELL_BYTES);
+    const size_t total = (size_t)(BENCH_LATENCY_TASKS / divisor);
+    uint8_t *tasks = bench_random_bytes(total * BENCH_CELL_BYTES);
     double *times = bench_times(total);
-    run_batches(tasks, total / 10, CELL_BYTES, 1, 1);
+    run_batches(tasks, total / 10, BENCH_CELL_BYTES, 1, 1);
     for (size_t i = 0; i < total; i++) {
         const double start = bench_now();
-        run_batches(tasks + i * CELL_BYTES, 1, CELL_BYTES, 1, 1);
+        run_batches(tasks + i * BENCH_CELL_BYTES, 1, BENCH_CELL_BYTES, 1, 1);
         times[i] = bench_now() - start;
     }
     bench_print_latency("latency", times, total);
@@ -320,10 +294,12 @@ static void latency(int divisor)
 
 static void payload(int divisor)
 {
-    const size_t total = (size_t)(PAYLOAD_TASKS / divisor);
-    uint8_t *tasks = random_bytes(total * PAYLOAD_BYTES);
-    const double took = measured(run_large, tasks, total);
-    bench_print("payload", (double)total * PAYLOAD_BYTES / 1e6 / took, "MB/s");
+    const size_t total = (size_t)(BENCH_PAYLOAD_TASKS / divisor);
+    uint8_t *tasks = bench_random_bytes(total * BENCH_PAYLOAD_BYTES);
+    run_large(tasks, total / 10);
+    const double start = bench_now();
+    run_large(tasks, total);
+    bench_print("payload", (double)total * BENCH_PAYLOAD_BYTES / 1e6 / (bench_now() - start), "MB/s");
     free(tasks);
 }
 
