@@ -25,7 +25,7 @@ struct cluster {
     uint32_t program_count;
     uint64_t processes_started;
     uint64_t processes_killed; /**< for no reason of their own */
-    bool healed; /**< nothing goes wrong any more */
+    bool healed;               /**< nothing goes wrong any more */
 };
 
 struct cluster *cluster_new(struct world *world);

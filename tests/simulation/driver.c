@@ -64,8 +64,9 @@ void driver_name_work(struct driver *driver, struct work *work, uint64_t sequenc
 static void learn_session(struct driver *driver, const uint8_t *bytes, size_t size)
 {
     Taskpool__Frame *frame = tp__frame_unpack(bytes, size);
-    world_check(world_of(driver), frame && frame->body_case == TASKPOOL__FRAME__BODY_HELLO &&
-                                      tp__id_read(&driver->session, frame->hello->life.data, frame->hello->life.len),
+    world_check(world_of(driver),
+                frame && frame->body_case == TASKPOOL__FRAME__BODY_HELLO &&
+                    tp__id_read(&driver->session, frame->hello->life.data, frame->hello->life.len),
                 "a driver does not begin with a Hello");
     tp__frame_free(frame);
 }

@@ -20,8 +20,8 @@ struct driver {
     int64_t gone_us; /**< when it died; 0: it has not */
     bool is_lost;    /**< its session has failed */
     bool is_closed;
-    uint32_t to_submit;   /**< tasks for which there is no room yet */
-    uint32_t planned;     /**< tasks that it has not come to yet */
+    uint32_t to_submit; /**< tasks for which there is no room yet */
+    uint32_t planned;   /**< tasks that it has not come to yet */
     size_t workers;
     struct work **roots; /**< that it has submitted */
     size_t root_count, root_capacity;

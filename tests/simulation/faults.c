@@ -26,6 +26,12 @@ static struct station *some_station(struct world *world)
     return random_chance(&world->random, 600000) ? &some_machine(world)->station : &some_driver(world)->station;
 }
 
+/* How long a node may be away. */
+static int64_t longest_us(const struct world *world)
+{
+    return plan_has(world, PLAN_LONG) ? CUT_LONGEST_US * 16 : CUT_LONGEST_US;
+}
+
 /* Mostly short, so that most of it is in the middle of things. */
 static int64_t some_while_us(struct world *world, int64_t longest_us)
 {
@@ -72,7 +78,7 @@ static void pause_host(struct world *world, struct host *host, int64_t time_us)
 
 static void pause_machine(struct world *world)
 {
-    pause_host(world, &some_machine(world)->station.host, some_while_us(world, CUT_LONGEST_US));
+    pause_host(world, &some_machine(world)->station.host, some_while_us(world, longest_us(world)));
 }
 
 static void drain_machine(struct world *world)
@@ -205,10 +211,12 @@ static const struct {
     unsigned flag;
     fault_fn *happen;
 } faults[] = {
-    {PLAN_RESET, break_connection}, {PLAN_PARTITION, cut_off},      {PLAN_NODE_CRASH, crash_machine},
-    {PLAN_NODE_PAUSE, pause_machine}, {PLAN_COORDINATOR, crash_head}, {PLAN_TWO, split},
-    {PLAN_DRIVER_CRASH, crash_driver}, {PLAN_DRIVER_PAUSE, pause_driver}, {PLAN_PROCESS, kill_process},
-    {PLAN_ROGUE, forge}, {PLAN_DRAIN, drain_machine},    {PLAN_SILENT_WORKERS, talk_nonsense},
+    {PLAN_RESET, break_connection},    {PLAN_PARTITION, cut_off},
+    {PLAN_NODE_CRASH, crash_machine},  {PLAN_NODE_PAUSE, pause_machine},
+    {PLAN_COORDINATOR, crash_head},    {PLAN_TWO, split},
+    {PLAN_DRIVER_CRASH, crash_driver}, {PLAN_DRIVER_PAUSE, pause_driver},
+    {PLAN_PROCESS, kill_process},      {PLAN_ROGUE, forge},
+    {PLAN_DRAIN, drain_machine},       {PLAN_SILENT_WORKERS, talk_nonsense},
 };
 enum { FAULTS = sizeof faults / sizeof faults[0] };
 
@@ -259,8 +267,11 @@ void faults_plan(struct world *world)
         const int64_t most = faults[kind].flag & (PLAN_DRIVER_CRASH | PLAN_DRIVER_PAUSE | PLAN_DRAIN | PLAN_TWO)
                                  ? 1
                                  : (int64_t)plan->fault_count;
-        for (int64_t count = random_between(&world->random, 1, most); count > 0; count--)
-            world_after(world, random_between(&world->random, 100000, plan->faults_us), NULL, strike, NULL, kind);
+        for (int64_t count = random_between(&world->random, 1, most); count > 0; count--) {
+            /* early, so that there is time to see what follows from it */
+            const int64_t last_us = plan->flags & PLAN_LONG ? plan->submit_us + 2000000 : plan->faults_us;
+            world_after(world, random_between(&world->random, 100000, last_us), NULL, strike, NULL, kind);
+        }
     }
     world_after(world, plan->faults_us, NULL, heal, NULL, 0);
 }

@@ -43,8 +43,7 @@ void head_start(struct head *head)
     struct world *world = head->host.world;
     if (head->machine)
         return;
-    struct coordinator_options options = {.queue_limit_bytes = world->plan->queue_limit_bytes,
-                                          .sessions_per_key = 0};
+    struct coordinator_options options = {.queue_limit_bytes = world->plan->queue_limit_bytes, .sessions_per_key = 0};
     (void)snprintf(options.name, sizeof options.name, "head%u", head->host.number);
     const struct coordinator_actions actions = {.transmit = transmit, .log = log_line, .context = head};
     world_trace(world, "coordinator %u starts%s", head->host.number, head->lies ? ", and lies" : "");

@@ -121,8 +121,8 @@ bool loot_alter(struct random *random, Taskpool__Frame *frame)
     case TASKPOOL__FRAME__BODY_OFFER:
         return alter_bytes(random, &frame->offer->signed_offer);
     case TASKPOOL__FRAME__BODY_ACCEPT:
-        return alter_bytes(random, random_chance(random, 500000) ? &frame->accept->signed_accept
-                                                                 : &frame->accept->incarnation);
+        return alter_bytes(random,
+                           random_chance(random, 500000) ? &frame->accept->signed_accept : &frame->accept->incarnation);
     case TASKPOOL__FRAME__BODY_TASKS:
         return alter_tasks(random, frame->tasks);
     case TASKPOOL__FRAME__BODY_PAYLOAD:

@@ -69,8 +69,8 @@ static bool program_begin(void *context, const struct tp__hash *root, uint64_t l
     (void)problem;
     struct cached *cached = find_cached(machine, root);
     if (!cached) {
-        machine->cache = world_grow(machine->cache, &machine->cache_capacity, machine->cache_count + 1,
-                                    sizeof *machine->cache);
+        machine->cache =
+            world_grow(machine->cache, &machine->cache_capacity, machine->cache_count + 1, sizeof *machine->cache);
         cached = &machine->cache[machine->cache_count++];
     }
     *cached = (struct cached){.root = *root};
@@ -86,9 +86,9 @@ static bool store_chunk(void *context, const struct tp__hash *root, uint32_t ind
     const struct program *program = program_of(machine, root);
     const size_t start = (size_t)index * TP__CHUNK_BYTES;
     (void)problem;
-    world_check(world,
-                cached && program && start + size <= program->length && memcmp(program->bytes + start, bytes, size) == 0,
-                "node %u stores a chunk that is not of the program", machine->station.host.number);
+    world_check(
+        world, cached && program && start + size <= program->length && memcmp(program->bytes + start, bytes, size) == 0,
+        "node %u stores a chunk that is not of the program", machine->station.host.number);
     cached->stored++;
     return true;
 }
@@ -224,8 +224,7 @@ void machine_start(struct machine *machine)
     world_trace(world, "node %u starts", machine->station.host.number);
     host_start(&machine->station.host);
     machine->draining = false;
-    machine->agent =
-        agent_new(&options, &machine->station.key, machine->authorized, &actions, world_ms(world));
+    machine->agent = agent_new(&options, &machine->station.key, machine->authorized, &actions, world_ms(world));
     world_check(world, machine->agent, "agent_new failed");
     network_open(world->network, &machine->station);
 }

@@ -38,12 +38,12 @@ struct message {
 
 struct connection {
     struct connection *next;
-    struct station *station; /**< NULL: it has closed it */
-    struct head *head;       /**< NULL: is not connected at the moment */
+    struct station *station;   /**< NULL: it has closed it */
+    struct head *head;         /**< NULL: is not connected at the moment */
     struct tp__public_key key; /**< of the station */
     uint32_t route;            /**< its routing id there */
-    uint32_t epoch;          /**< raised when it breaks */
-    int64_t arrives_us[2];   /**< the last message of each way */
+    uint32_t epoch;            /**< raised when it breaks */
+    int64_t arrives_us[2];     /**< the last message of each way */
     struct message *waiting, **waiting_tail;
     struct liar *liar; /**< between the link's ends; NULL: honest */
 };

@@ -10,12 +10,13 @@ static const struct {
     unsigned flag;
     uint32_t chance; /* in a million */
 } chances[] = {
-    {PLAN_LOSS, 250000},        {PLAN_RESET, 300000},    {PLAN_PARTITION, 250000}, {PLAN_NODE_CRASH, 350000},
-    {PLAN_NODE_PAUSE, 250000},  {PLAN_COORDINATOR, 300000}, {PLAN_TWO, 150000},    {PLAN_DRIVER_CRASH, 150000},
-    {PLAN_DRIVER_PAUSE, 40000}, {PLAN_PROCESS, 200000},  {PLAN_LIAR, 200000},      {PLAN_ROGUE, 100000},
-    {PLAN_DRAIN, 100000},       {PLAN_CRASHES, 300000},  {PLAN_CHANNELS, 500000},  {PLAN_CHILDREN, 400000},
-    {PLAN_ONCE, 400000},        {PLAN_LARGE, 150000},    {PLAN_CANCEL, 300000},    {PLAN_PINNED, 150000},
-    {PLAN_ISOLATED, 150000},    {PLAN_FULL, 150000},     {PLAN_SHIP, 150000},      {PLAN_SILENT_WORKERS, 80000},
+    {PLAN_LOSS, 250000},        {PLAN_RESET, 300000},       {PLAN_PARTITION, 250000}, {PLAN_NODE_CRASH, 350000},
+    {PLAN_NODE_PAUSE, 250000},  {PLAN_COORDINATOR, 300000}, {PLAN_TWO, 150000},       {PLAN_DRIVER_CRASH, 150000},
+    {PLAN_DRIVER_PAUSE, 40000}, {PLAN_PROCESS, 200000},     {PLAN_LIAR, 200000},      {PLAN_ROGUE, 100000},
+    {PLAN_DRAIN, 100000},       {PLAN_CRASHES, 300000},     {PLAN_CHANNELS, 500000},  {PLAN_CHILDREN, 400000},
+    {PLAN_ONCE, 400000},        {PLAN_LARGE, 150000},       {PLAN_CANCEL, 300000},    {PLAN_PINNED, 150000},
+    {PLAN_ISOLATED, 150000},    {PLAN_FULL, 150000},        {PLAN_SHIP, 150000},      {PLAN_SILENT_WORKERS, 80000},
+    {PLAN_LONG, 30000},
 };
 
 static void make_big(struct plan *plan)
@@ -47,8 +48,8 @@ void plan_make(struct plan *plan, struct random *random, unsigned without, unsig
     plan->trusted = plan->drivers;
     plan->workers = (uint32_t)random_between(random, 1, 4);
     plan->tasks = (uint32_t)random_between(random, 1, small ? 40 : 200);
-    plan->latency_us = random_chance(random, 500000) ? random_between(random, 50, 500)
-                                                     : random_between(random, 500, 20000);
+    plan->latency_us =
+        random_chance(random, 500000) ? random_between(random, 50, 500) : random_between(random, 500, 20000);
     plan->loss = plan->flags & PLAN_LOSS ? UINT32_C(100) << random_below(random, 9) : 0;
     plan->submit_us = random_between(random, 0, 1500000);
     plan->faults_us = plan->submit_us + random_between(random, 200000, 4000000);
@@ -56,6 +57,11 @@ void plan_make(struct plan *plan, struct random *random, unsigned without, unsig
     plan->queue_limit_bytes = plan->flags & PLAN_FULL ? (uint64_t)random_between(random, 200, 20000) : 0;
     plan->limit_tasks = plan->flags & PLAN_FULL ? (uint64_t)random_between(random, 9, 60) : 0;
     plan->program_bytes = plan->flags & PLAN_SHIP ? (uint32_t)random_between(random, 1, 3 << 20) : 1000;
+    if (plan->flags & PLAN_LONG) {
+        plan->flags |= PLAN_DRIVER_CRASH;
+        plan->tasks = (uint32_t)random_between(random, 4, 20);
+        plan->faults_us = 110000000;
+    }
     if (plan->flags & PLAN_BIG)
         make_big(plan);
 }

@@ -225,9 +225,8 @@ static void ended(struct world *world, void *object, uint64_t argument, bool liv
                                 .has_started = has_started,
                                 .context = process};
     for (const struct run *run = process->runs; run && crash.suspect_count < 64; run = run->next)
-        if (run->state == RUN_RUNNING &&
-            (!process->culprit.known ||
-             (process->culprit.task == run->task && process->culprit.dispatch == run->dispatch)))
+        if (run->state == RUN_RUNNING && (!process->culprit.known || (process->culprit.task == run->task &&
+                                                                      process->culprit.dispatch == run->dispatch)))
             suspects[crash.suspect_count++] = (struct agent_suspect){run->task, run->dispatch};
     struct machine *machine = process->machine;
     process->pending++;
@@ -415,8 +414,9 @@ static void operate(struct process *process, struct run *run, const struct step 
 static void take(struct process *process, struct run *run, struct note *note)
 {
     struct world *world = world_of(process);
-    world_check(world, note->sender != run->work || note->dispatch == run->dispatch || note->returned ||
-                           note->state == NOTE_HELD,
+    world_check(world,
+                note->sender != run->work || note->dispatch == run->dispatch || note->returned ||
+                    note->state == NOTE_HELD,
                 "message %u is taken by who sent it", note->number);
     for (size_t i = 0; i < run->taken_count; i++) {
         const struct note *before = run->taken[i];
@@ -494,8 +494,7 @@ static struct child *find_child(const struct process *process, const struct tp__
 
 static void child_ended(struct process *process, struct run *run, struct child *child, uint64_t value)
 {
-    world_check(world_of(process), child->state == CHILD_OPEN, "a child of task %u resolves twice",
-                run->work->number);
+    world_check(world_of(process), child->state == CHILD_OPEN, "a child of task %u resolves twice", run->work->number);
     child->state = CHILD_ENDED;
     child->value = value;
     if (run->joining && !has_open_children(run)) {
@@ -665,7 +664,8 @@ static void schedule(struct process *process)
         if (!run->started) {
             run->started = true;
             process->started++;
-            work_starts(ledger_of(process), run->work, &process->options.session, run->task, run->dispatch);
+            work_starts(ledger_of(process), run->work, &process->machine->station.host, &process->options.session,
+                        run->task, run->dispatch);
         }
         run->state = RUN_RUNNING;
         process->running++;

@@ -19,8 +19,8 @@ struct process {
     uint64_t number; /**< among all that there ever were */
     struct agent_worker_options options;
     bool ready, stopping, dead, paused;
-    bool gone;        /**< nobody knows it any more; freed with its last event */
-    uint32_t pending; /**< events that are under way */
+    bool gone;                     /**< nobody knows it any more; freed with its last event */
+    uint32_t pending;              /**< events that are under way */
     struct run *runs, **runs_tail; /**< as they came */
     uint32_t running;              /**< on threads */
     uint64_t next_run;

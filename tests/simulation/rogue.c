@@ -15,11 +15,10 @@ static struct driver *driver_of(const struct world *world, const struct session 
 
 static uint8_t some_type(struct random *random)
 {
-    static const uint8_t types[] = {TP__RECORD_RESULT,    TP__RECORD_FAILURE, TP__RECORD_RETURNED,
-                                    TP__RECORD_OPERATION, TP__RECORD_CONFIRM, TP__RECORD_WITHDRAW,
-                                    TP__RECORD_CHILD,     TP__RECORD_CLAIM,   TP__RECORD_CHILD_CANCEL,
-                                    TP__RECORD_OUTPUT,    TP__RECORD_CRASHED, TP__RECORD_HELD,
-                                    TP__RECORD_GRANT,     TP__RECORD_TASK};
+    static const uint8_t types[] = {
+        TP__RECORD_RESULT,   TP__RECORD_FAILURE, TP__RECORD_RETURNED, TP__RECORD_OPERATION,    TP__RECORD_CONFIRM,
+        TP__RECORD_WITHDRAW, TP__RECORD_CHILD,   TP__RECORD_CLAIM,    TP__RECORD_CHILD_CANCEL, TP__RECORD_OUTPUT,
+        TP__RECORD_CRASHED,  TP__RECORD_HELD,    TP__RECORD_GRANT,    TP__RECORD_TASK};
     return random_chance(random, 50000) ? (uint8_t)random_next(random) : types[random_below(random, sizeof types)];
 }
 

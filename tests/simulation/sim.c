@@ -41,11 +41,11 @@ static void on_signal(int number)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"seed", required_argument, NULL, 's'},  {"from", required_argument, NULL, 'f'},
-        {"count", required_argument, NULL, 'c'}, {"trace", no_argument, NULL, 't'},
-        {"twice", no_argument, NULL, '2'},       {"with", required_argument, NULL, 'w'},
+        {"seed", required_argument, NULL, 's'},    {"from", required_argument, NULL, 'f'},
+        {"count", required_argument, NULL, 'c'},   {"trace", no_argument, NULL, 't'},
+        {"twice", no_argument, NULL, '2'},         {"with", required_argument, NULL, 'w'},
         {"without", required_argument, NULL, 'o'}, {"big", no_argument, NULL, 'b'},
-        {"quiet", no_argument, NULL, 'q'},       {NULL, 0, NULL, 0}};
+        {"quiet", no_argument, NULL, 'q'},         {NULL, 0, NULL, 0}};
     struct simulation_options chosen = {0};
     struct simulation_counts counts = {0};
     uint64_t from = 1;
@@ -100,15 +100,14 @@ int main(int argc, char **argv)
         }
     }
     if (!quiet)
-        (void)printf("%llu runs: %llu tasks, %llu starts, %llu values, %llu failures (%llu lost), %llu cancelled, %llu "
-                     "crashes, %llu messages, %llu events, %llu breaks, %llu frames lost, %.0f virtual seconds, the "
-                     "longest wait after the last fault %.1f s\n",
-                     (unsigned long long)counts.runs, (unsigned long long)counts.tasks,
-                     (unsigned long long)counts.starts, (unsigned long long)counts.values,
-                     (unsigned long long)counts.failures, (unsigned long long)counts.lost,
-                     (unsigned long long)counts.cancelled, (unsigned long long)counts.crashed,
-                     (unsigned long long)counts.messages, (unsigned long long)counts.events,
-                     (unsigned long long)counts.breaks, (unsigned long long)counts.frames_lost, counts.virtual_seconds,
-                     counts.longest_seconds);
+        (void)printf(
+            "%llu runs: %llu tasks, %llu starts, %llu values, %llu failures (%llu lost), %llu cancelled, %llu "
+            "crashes, %llu messages, %llu events, %llu breaks, %llu frames lost, %.0f virtual seconds, the "
+            "longest wait after the last fault %.1f s\n",
+            (unsigned long long)counts.runs, (unsigned long long)counts.tasks, (unsigned long long)counts.starts,
+            (unsigned long long)counts.values, (unsigned long long)counts.failures, (unsigned long long)counts.lost,
+            (unsigned long long)counts.cancelled, (unsigned long long)counts.crashed,
+            (unsigned long long)counts.messages, (unsigned long long)counts.events, (unsigned long long)counts.breaks,
+            (unsigned long long)counts.frames_lost, counts.virtual_seconds, counts.longest_seconds);
     return 0;
 }

@@ -45,8 +45,8 @@ static void check_memory(struct world *world)
         if (!cluster->heads[i].machine)
             continue;
         const struct coordinator_counts counts = coordinator_count(cluster->heads[i].machine);
-        world_check(world, counts.memory_bytes < all + counts.sessions * (8 << 20), "coordinator %u takes %llu bytes", i,
-                    (unsigned long long)counts.memory_bytes);
+        world_check(world, counts.memory_bytes < all + counts.sessions * (8 << 20), "coordinator %u takes %llu bytes",
+                    i, (unsigned long long)counts.memory_bytes);
     }
     for (uint32_t i = 0; i < cluster->machine_count; i++) {
         if (!cluster->machines[i].agent)

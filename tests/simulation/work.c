@@ -10,7 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD_BYTES = 12, GONE_US = 60000000 };
+enum {
+    HEAD_BYTES = 12,
+    GONE_US = 60000000 + 6000000, /* what is cut off may be so long on its way */
+    AWAKING_US = 1000000
+};
 
 struct ledger *ledger_new(struct world *world)
 {
@@ -111,6 +115,8 @@ static void write_script(struct work *work, unsigned flags)
         work->result_bytes += (uint32_t)random_below(&random, 1500000);
 
     add(work, (struct step){.kind = STEP_COMPUTE, .time_us = some_time_us(&random)});
+    if (flags & PLAN_LONG && work->depth == 0 && random_chance(&random, 300000))
+        work->steps[0].time_us = (uint32_t)random_between(&random, 5000000, 40000000);
     if (random_chance(&random, 200000))
         add(work, (struct step){.kind = STEP_SLEEP, .time_us = some_time_us(&random)});
     if (random_chance(&random, 50000))
@@ -132,8 +138,7 @@ static void write_script(struct work *work, unsigned flags)
 struct work *work_new(struct ledger *ledger, struct driver *driver, struct work *parent, uint64_t seed)
 {
     struct work *work = world_alloc(sizeof *work);
-    ledger->works =
-        world_grow(ledger->works, &ledger->work_capacity, ledger->work_count + 1, sizeof(struct work *));
+    ledger->works = world_grow(ledger->works, &ledger->work_capacity, ledger->work_count + 1, sizeof(struct work *));
     work->number = (uint32_t)ledger->work_count;
     ledger->works[ledger->work_count++] = work;
     work->driver = driver;
@@ -222,8 +227,8 @@ void work_arrives(struct ledger *ledger, struct work *work, uint64_t process, ui
     work->arrivals[work->arrival_count++] = (struct arrival){process, dispatch};
 }
 
-void work_starts(struct ledger *ledger, struct work *work, const struct tp__id *session, uint64_t sequence,
-                 uint32_t dispatch)
+void work_starts(struct ledger *ledger, struct work *work, const struct host *where, const struct tp__id *session,
+                 uint64_t sequence, uint32_t dispatch)
 {
     struct world *world = ledger->world;
     ledger->starts++;
@@ -243,7 +248,9 @@ void work_starts(struct ledger *ledger, struct work *work, const struct tp__id *
                 "dispatch %u of task %u starts a second time, and no coordinator lies", dispatch, work->number);
     work->dispatches |= bit;
     work->starts++;
-    world_check(world, !work->driver->gone_us || world->now_us <= work->driver->gone_us + GONE_US,
+    /* a host that stood still goes on where it was, and its agent needs a moment to find out */
+    const bool awakes = where->resumed_us > 0 && world->now_us - where->resumed_us < AWAKING_US;
+    world_check(world, !work->driver->gone_us || awakes || world->now_us <= work->driver->gone_us + GONE_US,
                 "task %u starts %lld s after its driver is gone", work->number,
                 (long long)((world->now_us - work->driver->gone_us) / 1000000));
 }
@@ -364,7 +371,7 @@ static bool may_fail(const struct ledger *ledger, struct work *work, tp_status s
         return plan_has(world, PLAN_FULL) && has_step(work, STEP_CHILD);
     case TP_E_SESSION_LOST:
         if (strstr(message, "no node has accepted")) /* it slept for so long */
-            return plan_has(world, PLAN_DRIVER_PAUSE);
+            return plan_has(world, PLAN_DRIVER_PAUSE | PLAN_LONG);
         return work->driver->is_lost;
     default:
         return work->driver->is_lost;
@@ -386,8 +393,7 @@ struct note *note_new(struct ledger *ledger, struct work *sender, uint32_t dispa
                       uint32_t order)
 {
     struct note *note = world_alloc(sizeof *note);
-    ledger->notes =
-        world_grow(ledger->notes, &ledger->note_capacity, ledger->note_count + 1, sizeof(struct note *));
+    ledger->notes = world_grow(ledger->notes, &ledger->note_capacity, ledger->note_count + 1, sizeof(struct note *));
     *note = (struct note){.number = (uint32_t)ledger->note_count,
                           .driver = sender ? sender->driver : NULL,
                           .sender = sender,

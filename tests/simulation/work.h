@@ -50,18 +50,18 @@ struct work {
     uint8_t step_count;
     bool at_most_once, isolated;
     bool is_named, is_tainted; /**< by a rogue node; an ancestor of such a one */
-    bool fragile; /**< it, or one below it, does what must not be done twice: it may be lost */
+    bool fragile;              /**< it, or one below it, does what must not be done twice: it may be lost */
     uint32_t payload_bytes, result_bytes;
     struct step steps[STEPS_LIMIT];
 
     struct tp__id session;
     uint64_t sequence; /**< 0: not known yet (a child) */
     enum fate fate;
-    uint32_t starts;     /**< in processes */
+    uint32_t starts; /**< in processes */
     struct arrival {
         uint64_t process;
         uint32_t dispatch;
-    } *arrivals; /**< in processes */
+    } * arrivals; /**< in processes */
     size_t arrival_count, arrival_capacity;
     uint64_t dispatches; /**< a bit for each of the first 64 that have started */
     uint32_t effects;    /**< bits: the SEND at that step was accepted */
@@ -91,9 +91,9 @@ struct work *work_of_payload(const struct ledger *ledger, const uint8_t *payload
 
 /** It reaches a process (numbers of processes are never used again). Checks that it has not been there. */
 void work_arrives(struct ledger *ledger, struct work *work, uint64_t process, uint32_t dispatch);
-/** It starts in a process of that session. Checks that it may. */
-void work_starts(struct ledger *ledger, struct work *work, const struct tp__id *session, uint64_t sequence,
-                 uint32_t dispatch);
+/** It starts in a process of that session, on that host. Checks that it may. */
+void work_starts(struct ledger *ledger, struct work *work, const struct host *where, const struct tp__id *session,
+                 uint64_t sequence, uint32_t dispatch);
 
 /* ---- results ---- */
 
@@ -123,8 +123,8 @@ struct note {
     uint32_t order;      /**< among what that attempt sends to that channel */
     uint8_t channel, step;
     enum note_state state;
-    bool returned;          /**< was put back once */
-    struct work *taker;     /**< GONE: who has confirmed it; NULL: the driver's program */
+    bool returned;      /**< was put back once */
+    struct work *taker; /**< GONE: who has confirmed it; NULL: the driver's program */
     uint32_t taker_dispatch;
     struct work *shown_by; /**< in whose result it stands */
     struct note *next;     /**< in its queue */

@@ -136,8 +136,8 @@ bool world_step(struct world *world, int64_t until_us)
         return true;
     }
     if (host && host->paused) {
-        host->backlog = world_grow(host->backlog, &host->backlog_capacity, host->backlog_count + 1,
-                                   sizeof *host->backlog);
+        host->backlog =
+            world_grow(host->backlog, &host->backlog_capacity, host->backlog_count + 1, sizeof *host->backlog);
         host->backlog[host->backlog_count++] = event;
         return true;
     }
@@ -191,6 +191,7 @@ void host_resume(struct host *host)
     if (!host->paused)
         return;
     host->paused = false;
+    host->resumed_us = host->world->now_us;
     for (size_t i = 0; i < host->backlog_count; i++) {
         struct event event = host->backlog[i];
         event.time_us = host->world->now_us;

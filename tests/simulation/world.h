@@ -39,9 +39,10 @@ struct host {
     uint32_t number;
     uint32_t life; /**< raised by each crash */
     bool alive, paused;
+    int64_t resumed_us;    /**< when it went on last */
     struct event *backlog; /**< what waits while it is paused */
     size_t backlog_count, backlog_capacity;
-    int64_t tick_us;                     /**< when the next tick is planned */
+    int64_t tick_us;                    /**< when the next tick is planned */
     int64_t (*tick)(struct host *host); /**< passes time; returns when it wants to be called next, in ms */
 };
 
@@ -96,10 +97,10 @@ void host_touch(struct host *host, int64_t delay_us);
 void world_trace(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /** An invariant does not hold: prints the seed, what is wrong and the last lines of the trace, and ends the process. */
 _Noreturn void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
-#define world_check(world, condition, ...)          \
-    do {                                            \
-        if (!(condition))                           \
-            world_fail((world), __VA_ARGS__);       \
+#define world_check(world, condition, ...)    \
+    do {                                      \
+        if (!(condition))                     \
+            world_fail((world), __VA_ARGS__); \
     } while (0)
 
 /** Memory or the end. */
