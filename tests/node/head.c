@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "head.h"
 
+#include "test_users.h"
+
 #include "trust/program.h"
 
 #include <errno.h>
@@ -268,8 +270,12 @@ static pid_t start(const struct head *head, const char *const *arguments, int re
     snprintf(cache, sizeof cache, "--cache=%s/cache", head->directory);
     snprintf(runtime, sizeof runtime, "--runtime-dir=%s/run", head->directory);
     snprintf(number, sizeof number, "--ready-fd=3");
-    const char *all[ARGUMENTS_LIMIT] = {"taskpool-node", key, list, cache, runtime, "--environment=ASAN_OPTIONS"};
-    size_t count = 6;
+    char first_user[40], users[40];
+    snprintf(first_user, sizeof first_user, "--worker-uid-base=%u", (unsigned)test_first_user());
+    snprintf(users, sizeof users, "--worker-uid-count=%d", (int)TEST_USERS);
+    const char *all[ARGUMENTS_LIMIT] = {"taskpool-node", key,        list,  cache,
+                                        runtime,         first_user, users, "--environment=ASAN_OPTIONS"};
+    size_t count = 8;
     if (geteuid() != 0)
         all[count++] = "--same-user";
     if (ready >= 0)

@@ -70,8 +70,8 @@ static void every_process_is_a_user_of_its_own_without_rights(void **state)
         assert_non_null(strstr(report, "CapPrm:\t0000000000000000"));
         assert_non_null(strstr(report, "CapAmb:\t0000000000000000"));
     }
-    assert_in_range(users[0], USERS_BASE, USERS_BASE + USERS_COUNT - 1);
-    assert_in_range(users[1], USERS_BASE, USERS_BASE + USERS_COUNT - 1);
+    assert_in_range(users[0], test_first_user(), test_first_user() + TEST_USERS - 1);
+    assert_in_range(users[1], test_first_user(), test_first_user() + TEST_USERS - 1);
     assert_int_not_equal(users[0], users[1]);
     assert_int_equal(workers->warnings, 0);
     workers_close(workers);

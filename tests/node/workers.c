@@ -75,8 +75,12 @@ struct workers *workers_open(void (*change)(struct processes_options *options))
     if (!events_open(&workers->events, &problem))
         fail_msg("%s", problem.text);
     static const char *const handed_on[] = {"NODE_TEST_HANDED_ON", "ASAN_OPTIONS", NULL};
-    struct processes_options options = {
-        .same_user = geteuid() != 0, .runtime_directory = runtime, .scratch = "/tmp", .environment = handed_on};
+    struct processes_options options = {.same_user = geteuid() != 0,
+                                        .uid_base = test_first_user(),
+                                        .uid_count = TEST_USERS,
+                                        .runtime_directory = runtime,
+                                        .scratch = "/tmp",
+                                        .environment = handed_on};
     if (change)
         change(&options);
     const struct process_events callbacks = {on_received, on_output, on_ended, on_warning, workers};

@@ -6,6 +6,7 @@
 #define TESTS_NODE_WORKERS_H
 
 #include "process.h"
+#include "test_users.h"
 
 struct worker_seen {
     char received[256 << 10];
