@@ -172,11 +172,11 @@ static void ended(struct tp__foreign_task *task, struct tp_promise *promise, con
 {
     struct tp__work *work = (struct tp__work *)(void *)task;
     const struct tp__foreign_identity identity = task->identity;
-    if (work->fate != TP__FATE_RETURNED)
+    struct tp__child *children = leave(work); /* from here on its fate stays as it is */
+    if (work->fate != TP__FATE_RETURNED) {
         tp__worker_end_output(identity);
-    struct tp__child *children = leave(work);
-    if (work->fate != TP__FATE_RETURNED)
         tp__worker_task_ended(tp__worker_process.memory, identity.sequence);
+    }
     if (work->fate == TP__FATE_RETURNED)
         report_returned(identity.sequence, identity.dispatch, TP__RETURNED_RECALLED, "");
     else if (work->fate == TP__FATE_REPORT && error)
