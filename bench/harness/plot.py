@@ -7,8 +7,6 @@ import shutil
 import subprocess
 from statistics import median
 
-from harness.works import FIGURES, human
-
 # One set of colours for light and dark backgrounds: the picture itself has none.
 TEXT = "#7a8490"
 OURS = "#e8590c"
@@ -17,14 +15,14 @@ RANGE = "#56616d"
 
 WIDTH, MARGIN, NAMES, ROW, HEAD, FOOT = 940, 10, 176, 19, 44, 12
 NOTE = 40
-UNITS = {"tasks/s": "tasks a second", "messages/s": "messages a second", "s": "seconds", "%": "percent"}
+UNITS = {"tasks/s": "tasks a second", "us": "microseconds", "ms": "milliseconds", "B": "bytes", "messages/s": "messages a second", "s": "seconds", "%": "percent"}
 
 
 def shown(rows):
     return {name: row for name, row in rows.items() if row["values"] and row["kind"] != "at once"}
 
 
-def panel(figure, rows, left, top, width, total_height):
+def panel(figure, rows, human, left, top, width, total_height):
     """The gnuplot commands for one panel; positions in pixels from the top left corner."""
     ranked = sorted(rows.items(), key=lambda row: median(row[1]["values"]),
                     reverse=figure.more_is_better)
@@ -60,20 +58,20 @@ plot $data using 2:1:(0):2:($1-0.36):($1+0.36):5 with boxxyerror fs solid 1 nobo
 """
 
 
-def note(results, total_height):
+def note(results, text, total_height):
     lines = [f"Bars: medians of {results['runs']} runs; lines: from the least to the most. {results['processors']} "
              f"processors, {results['processor']}.",
-             "Left out: OpenMP runtimes that run tasks inside the submitting call when a short queue is full."]
+             text]
     return "".join(f'set label {3 + i} "{line}" at screen {MARGIN / WIDTH:.5f}, '
                    f'{(NOTE - 8 - 16 * i) / total_height:.5f} left noenhanced tc rgb "{TEXT}" font ",11"\n'
                    for i, line in enumerate(lines))
 
 
-def draw(results, path):
-    """Writes the picture as SVG; says why if it cannot."""
+def draw(results, path, figures, human, text):
+    """Writes the picture as SVG, with a line of text below; says why if it cannot."""
     if not shutil.which("gnuplot"):
         return "no picture: gnuplot is not installed"
-    panels = [(figure, shown(results["figures"].get(figure.name, {}))) for figure in FIGURES]
+    panels = [(figure, shown(results["figures"].get(figure.name, {}))) for figure in figures]
     panels = [(figure, rows) for figure, rows in panels if rows]
     if not panels:
         return "no picture: nothing was measured"
@@ -92,8 +90,8 @@ unset xtics
         left = MARGIN + (i % 2) * (width + 2 * MARGIN)
         top = MARGIN + sum(lines[:i // 2])
         if i == len(panels) - 1:
-            script += note(results, total)
-        script += panel(figure, rows, left, top, width, total)
+            script += note(results, text, total)
+        script += panel(figure, rows, human, left, top, width, total)
     path.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(["gnuplot"], input=script + "unset multiplot\n", text=True, stderr=subprocess.PIPE)
     if done.returncode != 0:

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The bare ZeroMQ reference: what is left of a cluster when nothing of a runtime is in it.
  *
- * Three kinds of processes, as ours: a driver, a broker, two workers. The broker's ROUTER passes each batch whole to the
- * next worker that has credit, and its results back. A batch is what waits, at most 256 tasks; nobody waits to fill one.
- * The driver signs each batch (Ed25519 over the BLAKE2b hash of its tasks), the worker verifies that before it echoes them.
- * CURVE is on at each socket. There is no task, no promise, no stream, no list of keys, no recovery: the worker copies bytes.
+ * Three kinds of processes, as ours: a driver, a broker, two workers. The broker's ROUTER passes each batch whole to
+ * the next worker that has credit, and its results back. A batch is what waits, at most 256 tasks; nobody waits to fill
+ * one. The driver signs each batch (Ed25519 over the BLAKE2b hash of its tasks), the worker verifies that before it
+ * echoes them. CURVE is on at each socket. There is no task, no promise, no stream, no list of keys, no recovery: the
+ * worker copies bytes.
  *
  * Works: map, latency, payload. */
 #include "bench.h"
