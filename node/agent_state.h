@@ -148,9 +148,9 @@ struct worker {
     uint32_t cell;
     uint64_t isolated; /**< sequence of the task that it is for; 0: not isolated */
     uint32_t threads;
-    size_t tasks;     /**< that it was given and that are not over */
-    uint64_t given;   /**< ever, less those that came back unstarted */
-    uint64_t settled; /**< of those given, how many will never start; known when it has no tasks */
+    size_t tasks;       /**< that it was given and that are not over */
+    uint64_t given;     /**< ever, less those that came back unstarted */
+    uint64_t settled;   /**< of those given, how many will never start; known when it has no tasks */
     uint64_t cancelled; /**< of those given: they may run there still */
     bool paused;
     int64_t stop_ms;         /**< when it is killed, if STOPPING */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * The programs that were shipped here: files in a directory that only the agent can enter, each named by the root of its
- * hashes, in hexadecimal. The files themselves can be executed by everybody, because a worker process is another user;
- * it comes to its own by the descriptor alone.
+ * The programs that were shipped here: files in a directory that only the agent can enter, each named by the root of
+ * its hashes, in hexadecimal. The files themselves can be executed by everybody, because a worker process is another
+ * user; it comes to its own by the descriptor alone.
  *
- * Full: the one that was used longest ago goes, unless it is held. What a crash or a full disk left unfinished is removed
- * at the next start. A file is hashed when it is used for the first time after a start; one that is not what its
- * name says is removed.
+ * Full: the one that was used longest ago goes, unless it is held. What a crash or a full disk left unfinished is
+ * removed at the next start. A file is hashed when it is used for the first time after a start; one that is not what
+ * its name says is removed.
  */
 #ifndef NODE_CACHE_H
 #define NODE_CACHE_H
@@ -23,8 +23,8 @@ enum { CACHE_FETCHES_LIMIT = 16 };
 struct cache *cache_open(const char *directory, uint64_t limit_bytes, struct tp__problem *problem);
 void cache_close(struct cache *cache); /**< NULL is allowed */
 
-/** A descriptor of the program for reading and executing, which stays the cache's; -1 if there is none. If that is because
- *  a file was damaged, `problem` says so; if it simply is not there, its status is TP_OK. */
+/** A descriptor of the program for reading and executing, which stays the cache's; -1 if there is none. If that is
+ *  because a file was damaged, `problem` says so; if it simply is not there, its status is TP_OK. */
 int cache_find(struct cache *cache, const struct tp__hash *root, uint64_t length, struct tp__problem *problem);
 /** It is not removed while it is held. Counted. Of one that is in the cache. */
 void cache_hold(struct cache *cache, const struct tp__hash *root);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * What is found out about a dead process, from how it ended and from the memory that it shared: in which words, and whom
- * to suspect. Pure; nothing in that memory is trusted. The backtrace is symbolizer.h's.
+ * What is found out about a dead process, from how it ended and from the memory that it shared: in which words, and
+ * whom to suspect. Pure; nothing in that memory is trusted. The backtrace is symbolizer.h's.
  */
 #ifndef NODE_CRASH_H
 #define NODE_CRASH_H

@@ -4,8 +4,9 @@
  * little. To that comes what could be done while credit travels to the coordinator, tasks come back, and those that run
  * at most once are granted: how long that takes shows when all credit was used. Without it the rate would follow the
  * credit down to the least. Announcements wait until an eighth of what is wanted has gathered and half of it is used:
- * while more is left, the coordinator has nothing that waits for it. What has started is counted by the processes in shared memory and told by nobody: while tasks wait, the
- * agent looks, the more rarely the longer nothing has changed. */
+ * while more is left, the coordinator has nothing that waits for it. What has started is counted by the processes in
+ * shared memory and told by nobody: while tasks wait, the agent looks, the more rarely the longer nothing has changed.
+ */
 #include "agent_state.h"
 
 enum {

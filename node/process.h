@@ -3,7 +3,7 @@
  * The worker processes of a node: started, spoken to, watched, ended, and cleaned up after. One thread; everything
  * happens in calls from `struct events`.
  *
- *     process_start ── runs ── dies ── (symbolizer) ── ended() ── swept: its other processes, its directory, its user
+ *     process_start -- runs -- dies -- (symbolizer) -- ended() -- swept: its other processes, its directory, its user
  */
 #ifndef NODE_PROCESS_H
 #define NODE_PROCESS_H
@@ -57,7 +57,8 @@ uint64_t process_started_count(const struct processes *processes, uint32_t worke
 void processes_flush(struct processes *processes);
 /** Kills those that use more memory than they may. */
 void processes_check_memory(struct processes *processes);
-/** Ends what takes too long: symbolizers, processes that have closed their socket. Returns when it wants to be called again, INT64_MAX: never. */
+/** Ends what takes too long: symbolizers, processes that have closed their socket. Returns when it wants to be called
+ *  again, INT64_MAX: never. */
 int64_t processes_tick(struct processes *processes, int64_t now_ms);
 /** Processes that nobody else waits for: when the agent is the first one of a container, all orphans are its own. */
 void processes_reap_orphans(struct processes *processes);

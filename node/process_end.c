@@ -2,8 +2,8 @@
 /*
  * Design notes.
  *
- * A death is told by the pidfd. What the process had sent before is still in the socket and the pipes and is read first:
- * its results count. Children of its own may hold the other ends open and write on, so the reading is bounded.
+ * A death is told by the pidfd. What the process had sent before is still in the socket and the pipes and is read
+ * first: its results count. Children of its own may hold the other ends open and write on, so the reading is bounded.
  *
  * The user of the process goes back to the others only when a last process of that user has killed all others and
  * removed the directory. It runs as that user: what it can be tricked into touching is that user's anyway.

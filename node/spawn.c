@@ -2,8 +2,8 @@
 /*
  * Design notes.
  *
- * - The agent has threads (ZeroMQ's), so between fork and exec the child makes system calls and nothing else. Those that
- *   change the user are made raw: glibc's wrappers would talk to the threads that the child no longer has.
+ * - The agent has threads (ZeroMQ's), so between fork and exec the child makes system calls and nothing else. Those
+ * that change the user are made raw: glibc's wrappers would talk to the threads that the child no longer has.
  * - The death signal comes after the change of user, which clears it, and getppid after that: the agent may have died
  *   in between. It is sent when the *thread* that forked ends: spawn belongs to the main thread.
  * - Capabilities are dropped by hand: only a change from user 0 drops them, and an agent may be another user that holds

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * From addresses to "function (file:line)". The program's debugging information comes from whoever wrote the program, and
- * reading it takes long and is intricate: a process of its own does it, as the user of the dead worker process, with
- * nothing to reach and a limit to its time.
+ * From addresses to "function (file:line)". The program's debugging information comes from whoever wrote the program,
+ * and reading it takes long and is intricate: a process of its own does it, as the user of the dead worker process,
+ * with nothing to reach and a limit to its time.
  */
 #ifndef NODE_SYMBOLIZER_H
 #define NODE_SYMBOLIZER_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes. A million tasks may be parked in a node's processes: an entry has 32 bytes, is found with about one
  * cache miss, and goes away without leaving a tombstone (what probed past it moves up). Payloads exist only for tasks
- * that wait in the agent. Places depend on sequences alone, so that a walk through the table is the same in every run. */
+ * that wait in the agent. Places depend on sequences alone, so that a walk through the table is the same in every run.
+ */
 #include "agent_state.h"
 
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  *
  * The default range is 70000 to 74095: Debian's policy gives 0-999 to the system, 1000-59999 to people, 60000-64999 to
  * packages and leaves 65536 and up to the administrator; systemd takes 61184-65519 for its own, and subordinate ids of
- * containers begin at 100000. Users need no line in /etc/passwd. Two agents of one machine do not share a user: each one
- * in use is locked through a file.
+ * containers begin at 100000. Users need no line in /etc/passwd. Two agents of one machine do not share a user: each
+ * one in use is locked through a file.
  */
 #ifndef NODE_USERS_H
 #define NODE_USERS_H

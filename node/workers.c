@@ -154,7 +154,7 @@ void worker_ask_back(struct agent *agent, struct worker *worker, uint32_t count)
         uint8_t body[sizeof some];
         tp__put_u32(body, some);
         worker_append(agent, worker,
-                    &(struct tp__record){.type = TP__RECORD_GIVE_BACK, .body = body, .size = sizeof body});
+                      &(struct tp__record){.type = TP__RECORD_GIVE_BACK, .body = body, .size = sizeof body});
         count -= some;
     }
 }

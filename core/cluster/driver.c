@@ -2,16 +2,17 @@
 /* Design notes
  *
  * The session's state machine belongs to one thread. Others reach it through the inbox: a submit is encoded by who
- * submits and appended there; the thread takes all that waits at once, so that batches form by themselves under load and
- * nothing waits when there is none.
+ * submits and appended there; the thread takes all that waits at once, so that batches form by themselves under load
+ * and nothing waits when there is none.
  *
- * It sleeps in poll(2) rather than zmq_poll, which makes a dozen system calls each time. ZeroMQ's descriptors tell of news
- * once, and any call on a socket may take the news: so the socket is asked itself before each sleep; on the watch nothing is
- * called but when its descriptor has told.
+ * It sleeps in poll(2) rather than zmq_poll, which makes a dozen system calls each time. ZeroMQ's descriptors tell of
+ * news once, and any call on a socket may take the news: so the socket is asked itself before each sleep; on the watch
+ * nothing is called but when its descriptor has told.
  *
- * A promise that is submitted belongs to its handles and to the session. The session's reference ends in one of two ways:
- * the session resolves it (it finds it unresolved or not, and lets go), or it is cancelled, and the CANCEL entry, which
- * has a reference of its own, finds out whether the session still knows it: `place` holds its sequence until then.
+ * A promise that is submitted belongs to its handles and to the session. The session's reference ends in one of two
+ * ways: the session resolves it (it finds it unresolved or not, and lets go), or it is cancelled, and the CANCEL entry,
+ * which has a reference of its own, finds out whether the session still knows it: `place` holds its sequence until
+ * then.
  */
 #include "cluster/driver.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * The driver's shell: one thread that runs the session's state machine over a ZeroMQ socket, and what other threads give
- * it. The remote of a pool at "tcp://host:port".
+ * The driver's shell: one thread that runs the session's state machine over a ZeroMQ socket, and what other threads
+ * give it. The remote of a pool at "tcp://host:port".
  */
 #ifndef TP_CLUSTER_DRIVER_H
 #define TP_CLUSTER_DRIVER_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * What many threads give to the one that runs a state machine: entries back to back in a buffer that it takes whole. The
- * thread sleeps in poll on a descriptor, which is written only when it has said that it sleeps.
+ * What many threads give to the one that runs a state machine: entries back to back in a buffer that it takes whole.
+ * The thread sleeps in poll on a descriptor, which is written only when it has said that it sleeps.
  */
 #ifndef TP_CLUSTER_INBOX_H
 #define TP_CLUSTER_INBOX_H

@@ -12,7 +12,8 @@
 
 enum { BUCKETS_FIRST = 256, CHILDREN_LIMIT = 1 << 20 };
 
-/* A task that a task of this process has submitted. In the table, and in its parent's list, until it is resolved here. */
+/* A task that a task of this process has submitted. In the table, and in its parent's list, until it is resolved here.
+ */
 struct tp__child {
     struct tp__child *next;            /* in its bucket */
     struct tp__child *younger, *elder; /* of the same parent */

@@ -2,9 +2,9 @@
 /* Channels inside a worker process: proxies of those that live with the driver.
  *
  * Design notes. An operation waits in the frame of the green thread that wants it, and is in the table until its reply
- * has come. A time limit or a cancellation here cannot end it, since the driver may have done it already: it asks for the
- * withdrawal and goes on waiting for the reply, which says which it was. Only the driver's own order to stop the task
- * ends it at once: then the driver has forgotten the operation.
+ * has come. A time limit or a cancellation here cannot end it, since the driver may have done it already: it asks for
+ * the withdrawal and goes on waiting for the reply, which says which it was. Only the driver's own order to stop the
+ * task ends it at once: then the driver has forgotten the operation.
  */
 #include "base/alloc.h"
 #include "base/error.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Design notes. What tasks write with stdio goes to two pipes that all threads share: each line gets a mark of its task in
- * front, in the same write (wire/output_mark.h). So stdout and stderr become streams of ours; whoever writes to the
+/* Design notes. What tasks write with stdio goes to two pipes that all threads share: each line gets a mark of its task
+ * in front, in the same write (wire/output_mark.h). So stdout and stderr become streams of ours; whoever writes to the
  * descriptors, or is a child process, writes lines without a mark. A line that two tasks of one thread write together
  * belongs to the one that ends it.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The tasks that are here. Design notes: an entry is in the table from the task's arrival until `ended`, which is called
- * on the thread that ran it, or here for one that never ran. Its fate says what is reported then. */
+/* The tasks that are here. Design notes: an entry is in the table from the task's arrival until `ended`, which is
+ * called on the thread that ran it, or here for one that never ran. Its fate says what is reported then. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "closure/codec.h"

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes.
  *
- * An operation is a select without a fiber: its clauses wait like any others, and whoever decides calls `woken` in place
- * of making a fiber ready. Who decides is settled by `fired`, as in a select.
+ * An operation is a select without a fiber: its clauses wait like any others, and whoever decides calls `woken` in
+ * place of making a fiber ready. Who decides is settled by `fired`, as in a select.
  *
- * A waker may decide while tp__home_begin still enlists the later clauses. So two parties end the operation, the one who
- * decides and the one who sets it up, and whichever comes last completes it: withdraws the other clauses (after which no
- * other thread can come across the operation), and calls `done` as the last thing, for then it may be freed at once.
+ * A waker may decide while tp__home_begin still enlists the later clauses. So two parties end the operation, the one
+ * who decides and the one who sets it up, and whichever comes last completes it: withdraws the other clauses (after
+ * which no other thread can come across the operation), and calls `done` as the last thing, for then it may be freed at
+ * once.
  */
 #include "runtime/channel_home.h"
 

@@ -8,7 +8,8 @@
  * whose message enters the queue at once. So never do both wait, and whatever can be done has been done when the lock
  * is let go. A waiting receiver that cannot take the message's type is woken with TP_E_TYPE and the next one is tried.
  *
- * A message that is put back enters at the front, also of a full channel, which then stays full until as many have left.
+ * A message that is put back enters at the front, also of a full channel, which then stays full until as many have
+ * left.
  *
  * Who decides. Whoever takes a clause out of its list under the channel's lock has decided it, if the clause is alone.
  * The clauses of a select lie in several lists, under several locks: there its atomic `fired` decides.

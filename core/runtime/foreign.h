@@ -13,7 +13,8 @@ struct tp__loop;
 /** Identity and end of a task that a worker process runs. Lies in the worker's memory until `ended` is called. */
 struct tp__foreign_task {
     struct tp__foreign_identity identity;
-    /** It starts now, on worker number `worker` of the executor (from 0): before its first instruction. NULL: nothing. */
+    /** It starts now, on worker number `worker` of the executor (from 0): before its first instruction. NULL: nothing.
+     */
     void (*started)(struct tp__foreign_task *task, int worker);
     /** The task has ended on this thread: its value is in the promise, or `error` says why there is none (borrowed).
      *  Called once for each that started, also when it was cancelled meanwhile (its promise is resolved then), and
@@ -40,8 +41,8 @@ void tp__foreign_publish(struct tp__executor *executor, const struct tp__foreign
 
 /* For the rest of the runtime. */
 
-/** Makes a new green thread part of the foreign task that runs here, if one does. False without memory. Only a task with
- *  an `extra` can be one. */
+/** Makes a new green thread part of the foreign task that runs here, if one does. False without memory. Only a task
+ *  with an `extra` can be one. */
 bool tp__foreign_inherit(struct tp_promise *helper) __attribute__((warn_unused_result));
 /** Publishes that this loop, which does, goes on with that task; NULL: with none. */
 void tp__foreign_show(struct tp__loop *loop, const struct tp_promise *task);

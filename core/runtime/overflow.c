@@ -56,8 +56,8 @@ static void on_fault(int signal_number, siginfo_t *info, void *machine)
     } else if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN) {
         before->sa_handler(signal_number);
     } else {
-        /* Back to the default action: the fault happens again when this returns, and ends the process. One that was sent
-         * does not. */
+        /* Back to the default action: the fault happens again when this returns, and ends the process. One that was
+         * sent does not. */
         signal(signal_number, SIG_DFL);
         if (info->si_code <= 0)
             raise(signal_number);

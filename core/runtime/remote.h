@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * The seam to pools whose workers are elsewhere. The runtime knows nothing of networks: it hands tasks to a *remote*, and
- * a remote resolves their promises. core/cluster/ provides two: the driver's session with a cluster, and, in a worker
- * process of a node, the way to the driver for the children and channels of the tasks that run there.
+ * The seam to pools whose workers are elsewhere. The runtime knows nothing of networks: it hands tasks to a *remote*,
+ * and a remote resolves their promises. core/cluster/ provides two: the driver's session with a cluster, and, in a
+ * worker process of a node, the way to the driver for the children and channels of the tasks that run there.
  *
- * A remote pool is an executor without workers: it has the tally, the monitor (time limits) and the named channels of any
- * other pool. Its tasks stay QUEUED until they are resolved; the remote is their queue, and has what
+ * A remote pool is an executor without workers: it has the tally, the monitor (time limits) and the named channels of
+ * any other pool. Its tasks stay QUEUED until they are resolved; the remote is their queue, and has what
  * runtime/promise.h says a queue has.
  */
 #ifndef TP_RUNTIME_REMOTE_H
@@ -23,27 +23,30 @@ struct tp__remote;
  *  `channel_size` and `open_channel`, and `submit` outside tasks. */
 struct tp__remote_class {
     /** Takes over a task that is counted and filled. Its captures stay in its payload, and are dropped by
-     *  tp__remote_resolve or by whoever cancels the task: once this has returned they may go at any moment, so it encodes
-     *  them. False with the error stored: then it is not taken. May park the caller while the remote is full (TP_E_FULL
-     *  inside a task). `options` is not NULL. `worker`: -1 or the one that it is pinned to, which may have gone. */
+     *  tp__remote_resolve or by whoever cancels the task: once this has returned they may go at any moment, so it
+     *  encodes them. False with the error stored: then it is not taken. May park the caller while the remote is full
+     *  (TP_E_FULL inside a task). `options` is not NULL. `worker`: -1 or the one that it is pinned to, which may have
+     *  gone. */
     bool (*submit)(struct tp__remote *remote, struct tp_promise *task, const tp_task_options *options, int worker);
-    /** The task was cancelled or its time ran out: its promise is resolved. The remote still has its reference and drops
-     *  it when it has found the task. Called before the pool counts the task as over, so that the remote is open; and
-     *  perhaps at the moment in which another thread calls tp__remote_resolve, which then does nothing but drop the
+    /** The task was cancelled or its time ran out: its promise is resolved. The remote still has its reference and
+     *  drops it when it has found the task. Called before the pool counts the task as over, so that the remote is open;
+     *  and perhaps at the moment in which another thread calls tp__remote_resolve, which then does nothing but drop the
      *  reference: who guards the remote's list of tasks sees to it that only one of the two does so. */
     void (*stopped)(struct tp__remote *remote, struct tp_promise *task);
     /** The number of workers there are now. */
     size_t (*size)(struct tp__remote *remote);
     /** Nothing is unresolved any more: ends the session and its threads. The executor is released by the caller. */
     void (*close)(struct tp__remote *remote);
-    /** The executor is freed, and calls nothing any more; `size` may have been called until now. NULL: nothing to do. */
+    /** The executor is freed, and calls nothing any more; `size` may have been called until now. NULL: nothing to do.
+     */
     void (*free)(struct tp__remote *remote);
-    /** Channels that live elsewhere; NULL if they live here. Does one of `count` operations (`clauses`, of which each has
-     *  channel, kind, size, send and data set) or waits until one can be done; stores which. Parks the green thread; in an
-     *  OS thread that is none, blocks it. `timeout_ms` 0: at once or not at all (one clause: TP_E_FULL, TP_E_EMPTY;
-     *  several: TP_E_TIMEOUT). The status is the operation's, the error is stored, and received data are where they
-     *  belong and given to the task (tp__clause_finish does these three once `status` and the loose data are set). What
-     *  is sent is only read: tp__value_encode of data.content.bytes. `*chosen` stays as it is if no operation ended. */
+    /** Channels that live elsewhere; NULL if they live here. Does one of `count` operations (`clauses`, of which each
+     * has channel, kind, size, send and data set) or waits until one can be done; stores which. Parks the green thread;
+     * in an OS thread that is none, blocks it. `timeout_ms` 0: at once or not at all (one clause: TP_E_FULL,
+     * TP_E_EMPTY; several: TP_E_TIMEOUT). The status is the operation's, the error is stored, and received data are
+     * where they belong and given to the task (tp__clause_finish does these three once `status` and the loose data are
+     * set). What is sent is only read: tp__value_encode of data.content.bytes. `*chosen` stays as it is if no operation
+     * ended. */
     tp_status (*operate)(struct tp__remote *remote, struct tp__clause *clauses, size_t count, int64_t timeout_ms,
                          size_t *chosen);
     tp_status (*close_channel)(struct tp__remote *remote, tp_channel *channel);
@@ -58,9 +61,9 @@ struct tp__remote {
 };
 
 /** Resolves a task of a remote pool to a value (the encoding of closure/codec.h, decoded into the promise; one that
- *  cannot be decoded rejects it with TP_E_DECODE) or, if `error` is not NULL, to that error, whose reference is taken over.
- *  Drops the captures and the remote's reference. Does only the latter if the task was resolved meanwhile. From a thread
- *  for which `close` waits: the pool may be closed as soon as the promise is resolved. */
+ *  cannot be decoded rejects it with TP_E_DECODE) or, if `error` is not NULL, to that error, whose reference is taken
+ *  over. Drops the captures and the remote's reference. Does only the latter if the task was resolved meanwhile. From a
+ *  thread for which `close` waits: the pool may be closed as soon as the promise is resolved. */
 void tp__remote_resolve(struct tp_promise *task, const uint8_t *value, size_t size, struct tp__error_record *error);
 
 /** The place in a task that belongs to its remote, from submit to resolve or stopped. */

@@ -32,8 +32,8 @@ struct tp_promise;
 /** Takes the wait out of its object: true if it was still there. Called on the waiter's OS thread; must not yield. */
 typedef bool tp__withdraw_fn(struct tp__wait *wait);
 
-/** Told instead of a fiber that is made ready, by clauses alone (tp__clause_wake): on the waker's thread, while no lock is
- *  held. The wait is gone with it. */
+/** Told instead of a fiber that is made ready, by clauses alone (tp__clause_wake): on the waker's thread, while no lock
+ *  is held. The wait is gone with it. */
 typedef void tp__woken_fn(struct tp__wait *wait);
 
 struct tp__wait {
@@ -68,7 +68,8 @@ void tp__wait_give_up(struct tp__fiber *fiber, tp_status outcome);
  *  it over. It takes itself out of the list. Under the object's lock, and for waits of fibers that are cancellable. */
 bool tp__wait_is_stopping(const struct tp__wait *wait);
 
-/** Makes the waiter, which has a fiber, ready. Exactly once a wait, by whoever took it out of its list, from any thread. */
+/** Makes the waiter, which has a fiber, ready. Exactly once a wait, by whoever took it out of its list, from any
+ *  thread. */
 void tp__wait_wake(struct tp__wait *wait);
 
 #endif

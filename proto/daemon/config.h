@@ -45,8 +45,8 @@ struct tp__program {
     size_t least_arguments, most_arguments;
     bool ends_at_argument;              /**< options behind the first argument belong to somebody else */
     const struct tp__setting *settings; /**< ends with one without a name */
-    /** The setting (a PATH) that names the file; NULL: there is no file. Its standard value is read only if there is such
-     *  a file; one that the command line names must be there. */
+    /** The setting (a PATH) that names the file; NULL: there is no file. Its standard value is read only if there is
+     *  such a file; one that the command line names must be there. */
     const char *file_setting;
 };
 

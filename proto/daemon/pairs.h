@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * "key=value key=value": what log lines say, as text. Values that hold blanks or quotes, or that a reader would take for
- * a number though they are text, stand in double quotes, with \", \\, \n, \t and \u00XX inside. Pure: state machines
- * write pairs too.
+ * "key=value key=value": what log lines say, as text. Values that hold blanks or quotes, or that a reader would take
+ * for a number though they are text, stand in double quotes, with \", \\, \n, \t and \u00XX inside. Pure: state
+ * machines write pairs too.
  */
 #ifndef TP_PROTO_PAIRS_H
 #define TP_PROTO_PAIRS_H

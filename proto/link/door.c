@@ -4,8 +4,8 @@
  * request: version "1.0", request id, domain, address, routing id, mechanism, credentials (CURVE: one part, the key)
  * reply:   version, request id, status "200" "400" "500", text, user id, metadata
  *
- * libzmq asks from inside this process, but parts of what it asks come from peers, so every part is checked. Each request
- * is answered, also one that cannot be read: REP goes on only then, and the peer would hang in its handshake.
+ * libzmq asks from inside this process, but parts of what it asks come from peers, so every part is checked. Each
+ * request is answered, also one that cannot be read: REP goes on only then, and the peer would hang in its handshake.
  *
  * The list may be replaced while the thread looks at it: `lock` is held as long as a key is looked up.
  */

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes
  *
- * A frame is packed when it is queued, but numbered when it leaves: control passes bulk that waits. Fields of a protobuf
- * message may come in any order, so number and last received number are written in front of the packed body, into
- * headroom left there, and the body is never copied.
+ * A frame is packed when it is queued, but numbered when it leaves: control passes bulk that waits. Fields of a
+ * protobuf message may come in any order, so number and last received number are written in front of the packed body,
+ * into headroom left there, and the body is never copied.
  *
  * Bulk under way is counted in `spans`: runs of frames up to a number, with the bytes of bulk in them. Frames join the
  * newest span until it has SPAN_BYTES, so that a fixed ring holds any window: all spans but the newest have at least
  * that many bytes, and together they have less than the window and one frame. An acknowledgement frees whole spans.
  *
- * Each frame counts with FRAME_COST_BYTES on top of its own, for what queues and sockets spend on it: so at most 8,192 are
- * under way, and the socket's limit of messages is never reached by bulk.
+ * Each frame counts with FRAME_COST_BYTES on top of its own, for what queues and sockets spend on it: so at most 8,192
+ * are under way, and the socket's limit of messages is never reached by bulk.
  *
- * The other end acknowledges with every frame it sends, after ACKNOWLEDGE_BYTES in any case, and with its heartbeat. All
- * that arrives counts for that, as lanes cannot be told apart there: at the latest ACKNOWLEDGE_BYTES < window.
+ * The other end acknowledges with every frame it sends, after ACKNOWLEDGE_BYTES in any case, and with its heartbeat.
+ * All that arrives counts for that, as lanes cannot be told apart there: at the latest ACKNOWLEDGE_BYTES < window.
  */
 #include "link/link.h"
 

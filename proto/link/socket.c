@@ -4,8 +4,8 @@
  * libzmq hands a message on with the properties of its connection. "User-Id" is what the door-keeper answered; what the
  * peer itself claims in its handshake only fills properties that are not there yet. Without a door-keeper, libzmq lets
  * everybody in (encryption without authentication) and a peer's own "User-Id" would be the only one: hence
- * ZAP_ENFORCE_DOMAIN, which turns everybody away while there is no door-keeper. Debian's libzmq has it, though its header
- * counts it among the drafts; a libzmq without it is refused.
+ * ZAP_ENFORCE_DOMAIN, which turns everybody away while there is no door-keeper. Debian's libzmq has it, though its
+ * header counts it among the drafts; a libzmq without it is refused.
  *
  * A peer may choose its routing id. Only ids of the form that the ROUTER makes itself (a zero and 4 bytes) are taken
  * here: no peer can sit on a name, nor take that of another, as a ROUTER without handover ignores an id that is in use.

@@ -39,8 +39,8 @@ int tp__socket_receive(void *socket, struct tp__peer *peer, struct tp__public_ke
 /** Sends without waiting. False: the peer is gone, or its pipe full. */
 bool tp__socket_send(void *socket, const struct tp__peer *peer, const uint8_t *bytes, size_t size);
 
-/** For poll(2): the descriptor becomes readable when something has changed; any call on the socket may take that news. So
- *  before each sleep, ask whether a message is there. -1 on failure. */
+/** For poll(2): the descriptor becomes readable when something has changed; any call on the socket may take that news.
+ *  So before each sleep, ask whether a message is there. -1 on failure. */
 int tp__socket_descriptor(void *socket);
 bool tp__socket_has_message(void *socket);
 

@@ -28,7 +28,8 @@ struct tp__key {
 bool tp__trust_start(void);
 
 /** A new key. Wipe it with tp__key_wipe when it is not needed any more. A name is 1 to TP__NAME_LIMIT bytes without
- *  spaces and control characters, and no # in front; another one is left out, and then tp__key_write refuses the key. */
+ *  spaces and control characters, and no # in front; another one is left out, and then tp__key_write refuses the key.
+ */
 void tp__key_generate(struct tp__key *key, const char *name);
 void tp__key_wipe(struct tp__key *key);
 /** Creates the file, mode 0600; it must not be there yet. */

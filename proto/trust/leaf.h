@@ -33,7 +33,7 @@ struct tp__leaf {
     uint32_t stack_kib;
     uint32_t depth;
     uint32_t length;
-    const uint8_t *payload; /**< NULL if LARGE */
+    const uint8_t *payload;       /**< NULL if LARGE */
     struct tp__hash payload_hash; /**< if LARGE */
 };
 

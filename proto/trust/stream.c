@@ -5,8 +5,8 @@
  * sealed in its own memory: sending takes none and cannot fail.
  *
  * A position is a nonce, and must never be used for two contents. The position up to which this end has received stands
- * inside a frame and changes all the time: so a frame, once sealed, stays as it is, and is sent again byte for byte. What
- * it says about receiving is old then, which is why an acknowledgement that is due survives a resend.
+ * inside a frame and changes all the time: so a frame, once sealed, stays as it is, and is sent again byte for byte.
+ * What it says about receiving is old then, which is why an acknowledgement that is due survives a resend.
  *
  * In the other direction frames are taken in order only. Whatever a frame says is looked at after it has opened. */
 #include "trust/stream.h"

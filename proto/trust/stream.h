@@ -45,11 +45,11 @@ bool tp__stream_next(struct tp__stream *stream, struct tp__sealed *frame);
 void tp__stream_resend(struct tp__stream *stream);
 
 enum tp__stream_verdict {
-    TP__STREAM_FRESH,     /**< a data frame: its records are at `*records` */
-    TP__STREAM_NOTHING,   /**< an acknowledgement, or a data frame that was received before */
-    TP__STREAM_GAP,       /**< a data frame further ahead than this end can take: one before it was lost; or there is
+    TP__STREAM_FRESH,   /**< a data frame: its records are at `*records` */
+    TP__STREAM_NOTHING, /**< an acknowledgement, or a data frame that was received before */
+    TP__STREAM_GAP,     /**< a data frame further ahead than this end can take: one before it was lost; or there is
                               *   no memory to open it. The path must be made anew, so that it is sent again */
-    TP__STREAM_FORGED     /**< it does not open, or what it says cannot be */
+    TP__STREAM_FORGED   /**< it does not open, or what it says cannot be */
 };
 /** Opens a frame. `*records` points to memory of the stream, valid until the next call. Decides nothing about forged
  *  ones but that they have no effect. */

@@ -2,8 +2,8 @@
 /* survive map|once COUNT NODES: a map to which something happens in the middle.
  *
  * It says where it is on standard output ("middle", "done"), waits there for a line, and checks at the end that every
- * element resolved, with the right result, and that what runs at most once did. "once" is a map of at-most-once tasks, which
- * may fail with TP_E_NODE_LOST. At the end the pool has the workers of NODES nodes (two each) again. */
+ * element resolved, with the right result, and that what runs at most once did. "once" is a map of at-most-once tasks,
+ * which may fail with TP_E_NODE_LOST. At the end the pool has the workers of NODES nodes (two each) again. */
 #include "check.h"
 #include "cluster/marks.h"
 #include "test_pool.h"

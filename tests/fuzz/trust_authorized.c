@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Any text is a list of keys, all of which are found in each of the ways there are, or is refused with a reason. So that
- * good lines are met, bytes from 0xa0 on stand for words of such a file. */
+/* Any text is a list of keys, all of which are found in each of the ways there are, or is refused with a reason. So
+ * that good lines are met, bytes from 0xa0 on stand for words of such a file. */
 #include "trust/authorized.h"
 
 #include <stdlib.h>

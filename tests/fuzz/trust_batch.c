@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Whatever leaves and proofs arrive: they are refused, or are written again byte for byte. The input: count less one,
- * first, run and number of proof hashes, one byte each, the proof, then the leaves of the run. Good ones are taken for a
- * batch, too, whose runs must verify. */
+ * first, run and number of proof hashes, one byte each, the proof, then the leaves of the run. Good ones are taken for
+ * a batch, too, whose runs must verify. */
 #include "trust/batch.h"
 
 #include <stdlib.h>

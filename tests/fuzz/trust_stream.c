@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a stream receives: anything at all, and frames that the other end sealed but should not have. The input is a list
- * of steps, each a byte that chooses, a byte of position, two bytes of length, and as many bytes. What comes out is
- * records, each once; what is sent is never two things under one position. */
+/* What a stream receives: anything at all, and frames that the other end sealed but should not have. The input is a
+ * list of steps, each a byte that chooses, a byte of position, two bytes of length, and as many bytes. What comes out
+ * is records, each once; what is sent is never two things under one position. */
 #include "trust/stream.h"
 
 #include <sodium.h>

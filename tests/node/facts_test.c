@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is said about a dead process, from memory that it could fill as it liked; its lines; how much memory there is. */
+/* What is said about a dead process, from memory that it could fill as it liked; its lines; how much memory there is.
+ */
 #include "crash.h"
 #include "lines.h"
 #include "memory.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The examples of docs/protocol.md are what the code makes: each is made here from fixed keys and compared with the line
- * there. With the argument --print it prints them, in the form of that file. */
+/* The examples of docs/protocol.md are what the code makes: each is made here from fixed keys and compared with the
+ * line there. With the argument --print it prints them, in the form of that file. */
 #include "trust/batch.h"
 #include "trust/offer.h"
 #include "trust/program.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* intruder FOLDER PROCESS...: a task that tries to reach what is not its session's: keys, the agent, processes of another
- * session. Says each thing that it could do. */
+/* intruder FOLDER PROCESS...: a task that tries to reach what is not its session's: keys, the agent, processes of
+ * another session. Says each thing that it could do. */
 #include "check.h"
 
 #include <dirent.h>

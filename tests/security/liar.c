@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A coordinator that lies: the real one, whose frames go through here before they are sent (ld --wrap=peer_send). $LIE says
- * how it lies; a line "lied N" on standard error whenever it has done so a power of two times. */
+/* A coordinator that lies: the real one, whose frames go through here before they are sent (ld --wrap=peer_send). $LIE
+ * says how it lies; a line "lied N" on standard error whenever it has done so a power of two times. */
 #include "frames.h"
 #include "nodes.h"
 #include "peers.h"

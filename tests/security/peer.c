@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* peer ENDPOINT KEY COORDINATOR-KEY ROLE ACTION: a peer with a key of its own that speaks ZeroMQ and CURVE as it should, and
- * then does not keep to the protocol. Says what came back; peers.py judges. */
+/* peer ENDPOINT KEY COORDINATOR-KEY ROLE ACTION: a peer with a key of its own that speaks ZeroMQ and CURVE as it
+ * should, and then does not keep to the protocol. Says what came back; peers.py judges. */
 #include "link/link.h"
 #include "link/socket.h"
 #include "trust/batch.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* revoked: tasks that are parked while something happens to keys. Says "parked", waits for a line, says how many ended how;
- * or, told "size N", waits until the pool has that size. */
+/* revoked: tasks that are parked while something happens to keys. Says "parked", waits for a line, says how many ended
+ * how; or, told "size N", waits until the pool has that size. */
 #include "check.h"
 #include "cluster/marks.h"
 

@@ -200,7 +200,8 @@ static void spread_rumour(struct liar *liar)
     const struct liar *other = connection->liar;
     const size_t at = random_below(&liar->world->random, other->known_count);
     char reason[] = "so they say";
-    Taskpool__NodeState state = TASKPOOL__NODE_STATE__INIT;
+    Taskpool__NodeState state;
+    taskpool__node_state__init(&state);
     state.incarnation = tp__field_of_id(&other->known[at].incarnation);
     state.condition = (Taskpool__NodeCondition)random_between(&liar->world->random, 1, 3);
     state.reason = reason;

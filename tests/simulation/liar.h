@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * A coordinator that lies: between its honest state machine and the wire, frames are duplicated, replayed, altered, held
- * back and sent to others than they were for. It keeps the numbers of the link right, as a real one would.
+ * A coordinator that lies: between its honest state machine and the wire, frames are duplicated, replayed, altered,
+ * held back and sent to others than they were for. It keeps the numbers of the link right, as a real one would.
  */
 #ifndef TESTS_SIMULATION_LIAR_H
 #define TESTS_SIMULATION_LIAR_H

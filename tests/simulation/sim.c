@@ -71,7 +71,7 @@ int main(int argc, char **argv)
             twice = true;
             break;
         case 'w':
-            chosen.with = (unsigned)strtoul(optarg, NULL, 16);
+            chosen.with |= (unsigned)strtoul(optarg, NULL, 16);
             break;
         case 'o':
             chosen.without = (unsigned)strtoul(optarg, NULL, 16);

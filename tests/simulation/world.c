@@ -231,7 +231,7 @@ void host_touch(struct host *host, int64_t delay_us)
 
 /* ---- reports ---- */
 
-static void store(struct world *world, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void store(struct world *world, const char *format, va_list arguments)
 {
     char *line = world->trace[world->trace_count++ % TRACE_LINES];
     const int length = snprintf(line, sizeof *world->trace, "%12.6f ", (double)(world->now_us - START_US) / 1e6);

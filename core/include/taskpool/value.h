@@ -215,8 +215,8 @@ tp_status tp_value_map_remove(tp_value map, const char *key);
  *  captures, channels by identity. An int never equals a float; NaN equals nothing. A failed value equals nothing. */
 bool tp_value_equal(tp_value a, tp_value b);
 
-/** The value as text for people, like JSON: `{"a": [1, 2.5, true, nil], "b": "x\n"}`. Bytes appear as `<3 bytes: 00ff10>`,
- *  closures as `<closure add_base>`, channels as `<channel sync>`. `data` is NULL on TP_E_NOMEM. */
+/** The value as text for people, like JSON: `{"a": [1, 2.5, true, nil], "b": "x\n"}`. Bytes appear as `<3 bytes:
+ *  00ff10>`, closures as `<closure add_base>`, channels as `<channel sync>`. `data` is NULL on TP_E_NOMEM. */
 tp_str tp_value_text(tp_value value) __attribute__((warn_unused_result));
 
 #ifdef __cplusplus
