@@ -103,7 +103,7 @@ taskpool_job(cluster placement)
 taskpool_scenario(cluster placement TIMEOUT 120 EXCLUDE tsan)
 
 taskpool_job(cluster output)
-taskpool_scenario(cluster output EXCLUDE asan tsan)
+taskpool_scenario(cluster output)
 
 taskpool_job(cluster program OPTIONS -DPROGRAM_VERSION=1)
 add_executable(cluster.program_changed cluster/program.c)

@@ -3,6 +3,7 @@
  * A worker process without libtaskpool, for tests of the node: its name says what it does. It speaks records on the
  * descriptors that it was given, writes the shared memory, and ends in every way there is.
  */
+#include "wire/output_mark.h"
 #include "wire/record.h"
 #include "wire/worker_memory.h"
 
@@ -256,6 +257,32 @@ static void be_writer(void)
     wait_for_end();
 }
 
+static void write_mark(uint64_t task, uint32_t dispatch)
+{
+    uint8_t mark[TP__OUTPUT_MARK_BYTES];
+    tp__output_mark_write(mark, &(struct tp__output_mark){task, dispatch});
+    fwrite(mark, 1, sizeof mark, stdout);
+}
+
+/* Of tasks 5 and 6, while 9 runs. The last message is sent behind the last line. */
+static void be_marker(void)
+{
+    run_task(1, 9, 3);
+    write_mark(5, 1);
+    printf("a\n");
+    write_mark(5, 1);
+    printf("b\n");
+    write_mark(6, 2);
+    printf("c");
+    write_mark(5, 1);
+    printf("d\n");
+    printf("\x1e no mark \x1f\n");
+    fflush(stdout);
+    atomic_fetch_add(&memory->writes, 1);
+    send_text("1");
+    wait_for_end();
+}
+
 /* ---- what it is, and what it can reach ---- */
 
 static void be_report(void)
@@ -352,6 +379,7 @@ int main(int argc, char **argv)
         {"closer", be_closer},
         {"last words", be_last_words},
         {"writer", be_writer},
+        {"marker", be_marker},
         {"report", be_report},
         {"burglar", be_burglar},
         {"parent", be_parent},

@@ -188,6 +188,17 @@ static void lines_come_whole_and_with_the_task_that_wrote_them(void **state)
     workers_close(workers);
 }
 
+static void marked_lines_come_without_marks_from_their_tasks_before_what_was_sent_later(void **state)
+{
+    (void)state;
+    struct workers *workers = workers_open(NULL);
+    const struct worker_seen *seen = &workers->seen[1];
+    workers_start(workers, 1, "marker");
+    WORKERS_UNTIL(workers, seen->received_size >= 1);
+    assert_string_equal(seen->output, "1:5/1:a\nb\n1:6/2:cd\n1:9/3:\x1e no mark \x1f\n");
+    workers_close(workers);
+}
+
 static void allow_little_waiting(struct processes_options *options)
 {
     options->send_limit_bytes = 4 << 20;
@@ -264,6 +275,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_liar_harms_nobody),
         cmocka_unit_test(what_was_sent_before_the_end_arrives_before_it),
         cmocka_unit_test(lines_come_whole_and_with_the_task_that_wrote_them),
+        cmocka_unit_test(marked_lines_come_without_marks_from_their_tasks_before_what_was_sent_later),
         cmocka_unit_test(who_does_not_read_is_ended),
         cmocka_unit_test(who_closes_its_connection_is_ended),
         cmocka_unit_test(what_cannot_be_executed_is_a_problem),
