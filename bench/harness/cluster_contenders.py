@@ -189,7 +189,7 @@ class ClusterContender:
     works: tuple = field(default=("map", "latency", "payload", "idle"))
 
 
-OURS_ONLY = ("await", "queued", "worker-killed", "node-silent", "coordinator-killed", "poison", "parked")
+OURS_ONLY = ("await", "queued", "worker-killed", "node-silent", "coordinator-killed", "poison", "parked", "dispatch")
 
 CONTENDERS = [
     ClusterContender("taskpool", "TaskPool", build_ours, start_ours, "signed, encrypted; a promise; run again when lost",

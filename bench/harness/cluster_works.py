@@ -81,6 +81,14 @@ FIGURES = [
     Figure("poison_lost", "poison", "innocent tasks lost then, of 2,000", "tasks", False, "0", at_most(0)),
     Figure("parked_memory", "parked", "memory of the workers for each of 100,000 parked tasks", "KiB", False,
            "as in the local pool: at most 4.6 KiB", at_most(4.6)),
+    Figure("dispatch", "dispatch", "the coordinator's state machine: tasks to 1,000 nodes, results relayed", "tasks/s", True,
+           "at least 400,000 a second on one core", lambda ours, others: ours >= 400000),
+    Figure("dispatch_nodes", "dispatch", "its cost for a task with 1,000 nodes, to that with 10", "times", False,
+           "does not grow", at_most(1.5)),
+    Figure("dispatch_queued", "dispatch", "its cost for a task with 1,000,000 queued, to that with 10,000", "times", False,
+           "does not grow", at_most(1.5)),
+    Figure("dispatch_memory", "dispatch", "its memory for a queued task by its own count, beside the capture", "B", False,
+           "at most 200 bytes", at_most(200)),
     Figure("idle", "idle", "the whole idle cluster, of one core", "%", False, "under 1 %", lambda ours, others: ours < 1),
 ]
 
@@ -194,7 +202,7 @@ def run_queued(command, environment, cluster, work, divisor):
         while queued != before:  # until no more come
             before = queued
             time.sleep(0.5)
-            queued = json.loads(cluster.tool("status", "--json"))["tasks"]["queued"]
+            queued = json.loads(cluster.tool("status", "--json"))["coordinator"]["queued"]
         seen.update(queued=queued, after=resident_kib(coordinator))
         os.unlink(log.path)
 
@@ -272,6 +280,10 @@ def run_coordinator_killed(command, environment, cluster, work, divisor):
     return {"coordinator_lost": run.figures["failed"], "coordinator_twice": twice, "coordinator_stall": stall / 1e6}
 
 
+def run_dispatch(command, environment, cluster, work, divisor):
+    return Run([Path(command[0]).with_name("bench_coordinator")], {}, work, divisor, {}).figures
+
+
 def run_poison(command, environment, cluster, work, divisor):
     with StartLog() as log:
         run = Run(command, {**environment, "BENCH_LOG": log.path}, work, divisor, {})
@@ -282,7 +294,7 @@ def run_poison(command, environment, cluster, work, divisor):
 RUNNERS = {
     "map": run_map, "await": run_plain, "latency": run_plain, "payload": run_plain, "idle": run_idle,
     "parked": run_parked, "queued": run_queued, "worker-killed": run_worker_killed, "node-silent": run_node_silent,
-    "coordinator-killed": run_coordinator_killed, "poison": run_poison,
+    "coordinator-killed": run_coordinator_killed, "poison": run_poison, "dispatch": run_dispatch,
 }
 
 _SCALES = {
