@@ -172,6 +172,9 @@ void offers_accept_received(struct peer *peer, const Taskpool__Accept *accept)
     report(coordinator, COORDINATOR_DEBUG, is_refusal ? "refuses" : "accepts", "node=%s driver=%s program=%s",
            node->name, session->name, session->program_name);
     relay_answer(coordinator, use, accept);
+    if (!is_refusal && node->draining)
+        session_send_node_state(coordinator, session, &use->incarnation, TASKPOOL__NODE_CONDITION__NODE_DRAINING,
+                                "it is drained");
 }
 
 /* ---- the driver's word ---- */

@@ -118,7 +118,7 @@ static void repeated(struct tp__session *session, struct node *node)
 {
     send_use(session, node);
     tp__stream_resend(node->stream);
-    node->reachable = true;
+    tp__session_node_again(session, node);
     tp__session_node_dirty(session, node);
     if (node->broken > node->judged)
         tp__session_ask_held(session, node);

@@ -121,7 +121,7 @@ static bool reserve_order(struct tp__session *session)
     return true;
 }
 
-/* After a node came, went or began to drain. */
+/* After a node came, went, began to drain or does so no more. */
 static void number(struct tp__session *session)
 {
     size_t count = 0;
@@ -268,6 +268,15 @@ void tp__session_node_state(struct tp__session *session, const Taskpool__NodeSta
     default:
         session->tasks.refused++;
     }
+}
+
+void tp__session_node_again(struct tp__session *session, struct node *node)
+{
+    node->reachable = true;
+    if (!node->draining)
+        return;
+    node->draining = false;
+    number(session);
 }
 
 void tp__session_nodes_unlinked(struct tp__session *session)

@@ -388,6 +388,8 @@ void tp__session_node_failed(struct node *node, const char *why);
 void tp__session_node_lost(struct tp__session *session, struct node *node, const char *why);
 void tp__session_give_up_failed(struct tp__session *session);
 void tp__session_nodes_unlinked(struct tp__session *session);
+/** The coordinator names it on a link that is new: whether it drains is said anew behind that. */
+void tp__session_node_again(struct tp__session *session, struct node *node);
 void tp__session_nodes_fini(struct tp__session *session);
 
 /* ---- session_accepts.c ---- */

@@ -226,6 +226,12 @@ static void a_drained_node_hands_its_tasks_back_and_gets_no_more(void **state)
     node_credit(node, 100, 0, 0);
     driver_tasks(driver, 5, NULL);
     assert_int_equal(node_take_tasks(node, driver), 0);
+    struct end *later = world_driver(world, 1, 2);
+    world_join(node, later);
+    frame = end_take(later, TASKPOOL__FRAME__BODY_NODE_STATE);
+    assert_non_null(frame);
+    assert_int_equal(frame->node_state->condition, TASKPOOL__NODE_CONDITION__NODE_DRAINING);
+    tp__frame_free(frame);
     world_close(world);
 }
 

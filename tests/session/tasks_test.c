@@ -268,6 +268,21 @@ static void a_draining_node_gets_no_pinned_tasks_and_does_not_count(void **state
     stage_free(stage);
 }
 
+static void a_node_that_is_named_again_drains_no_more_unless_that_is_said_again(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(NULL);
+    struct stage_node *a = stage_node(stage, "a", 2);
+    stage_node(stage, "b", 1);
+    stage_condition(a, TASKPOOL__NODE_CONDITION__NODE_DRAINING, "");
+    assert_int_equal(stage->workers, 1);
+    stage_accept(a);
+    assert_int_equal(stage->workers, 3);
+    stage_condition(a, TASKPOOL__NODE_CONDITION__NODE_DRAINING, "");
+    assert_int_equal(stage->workers, 1);
+    stage_free(stage);
+}
+
 static uint64_t submit_large(struct stage *stage, uintptr_t tag, size_t size)
 {
     uint8_t *payload = calloc(1, size);
@@ -501,6 +516,7 @@ int main(void)
         cmocka_unit_test(strict_pools_deal_their_tasks_out_in_turn),
         cmocka_unit_test(pinned_tasks_of_a_node_that_goes_are_pinned_to_another),
         cmocka_unit_test(a_draining_node_gets_no_pinned_tasks_and_does_not_count),
+        cmocka_unit_test(a_node_that_is_named_again_drains_no_more_unless_that_is_said_again),
         cmocka_unit_test(large_payloads_follow_their_batch_in_parts),
         cmocka_unit_test(a_payload_past_the_limit_is_refused),
         cmocka_unit_test(no_more_is_queued_than_the_coordinator_gives_room_for),

@@ -34,8 +34,10 @@ endfunction()
 
 # Seeds in parts, so that they run beside each other. Sanitizers are ten times as slow.
 set(seeds 300)
+set(few 100)
 if(NOT kind STREQUAL plain)
     set(seeds 40)
+    set(few 20)
 endif()
 foreach(part RANGE 3)
     math(EXPR from "1 + ${part} * 1000")
@@ -43,8 +45,10 @@ foreach(part RANGE 3)
 endforeach()
 # What a seed chooses more rarely, each by itself.
 simulation_test(honest 120 --from 20001 --count ${seeds} --without 400)
-simulation_test(calm 60 --from 30001 --count ${seeds} --without 1fff --with 1fc000)
-simulation_test(lies 120 --from 40001 --count ${seeds} --without 7f --with 1f4400)
+simulation_test(calm 120 --from 30001 --count ${few} --without 1fff --with 1fc000)
+simulation_test(lies 120 --from 40001 --count ${few} --without 7f --with 1f4400)
+simulation_test(rogue 120 --from 60001 --count ${few} --without 7f --with 1fc800)
+simulation_test(minutes 120 --from 70001 --count ${few} --with 2000000)
 simulation_test(same_seed_same_run 60 --from 50001 --count 20 --twice)
 if(kind STREQUAL plain)
     # A thousand nodes, a hundred drivers.
