@@ -5,6 +5,7 @@
 cluster.py [NAME...]: all tests, or Containers.test_NAME.
 """
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -115,8 +116,8 @@ class Containers(unittest.TestCase):
     def test_a_slow_network_that_loses_packets(self):
         container, _ = self.a_node()
         node, head = self.cluster.own_pid(container), self.cluster.own_pid(self.cluster.coordinator)
-        if not node or not head or os.geteuid() != 0:
-            self.skipTest("the network of a container can be disturbed only by root on the engine's machine")
+        if not node or not head or os.geteuid() != 0 or not all(map(shutil.which, ("ip", "tc", "nsenter"))):
+            self.skipTest("to disturb a container's network takes root on the engine's machine, iproute2 and nsenter")
         job = self.start()
         self.helpers = [subprocess.Popen([sys.executable, os.path.join(HERE, "lossy.py"), str(here), str(there),
                                           "--delay-ms", "40", "--loss", "0.03"], stdout=subprocess.PIPE, text=True)

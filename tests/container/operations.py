@@ -128,6 +128,8 @@ class Page:
         compose = " ".join(compose_commands()[0])
         commands = commands.replace("127.0.0.1:7077", f"127.0.0.1:{self.port}").replace("./program", JOB)
         commands = commands.replace("keys/host", os.path.join(self.folder, "keys", "host"))
+        # There is no terminal here, and docker-compose wants to be told so.
+        commands = commands.replace("run --rm job", "run --rm -T job")
         commands = commands.replace("docker compose ", f"{compose} ").replace("taskpool-packages", f"taskpool-packages:{TAG}")
         commands = commands.replace("$PWD:/out", f"{self.folder}:/out")
         ran = subprocess.run(["bash", "-euo", "pipefail"], cwd=REPOSITORY if where == "source" else DEPLOY, env=self.env,
