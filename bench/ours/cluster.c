@@ -165,9 +165,11 @@ static void payload(int divisor)
     uint8_t *bytes = bench_random_bytes(count * BENCH_PAYLOAD_BYTES);
     open_pool();
     echo_large(bytes, count / 10);
+    bench_mark("begin");
     const double start = bench_now();
     echo_large(bytes, count);
     bench_print("payload", (double)count * BENCH_PAYLOAD_BYTES / 1e6 / (bench_now() - start), "MB/s");
+    bench_mark("end");
     free(bytes);
 }
 
