@@ -8,7 +8,7 @@
 
 uint64_t stage_queue_bytes = 1 << 20;
 uint32_t stage_nodes_there;
-bool stage_in_session;
+volatile bool stage_in_session;
 
 enum { START_MS = 1000000, CHUNKS = 3 };
 

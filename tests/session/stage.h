@@ -135,7 +135,7 @@ extern uint64_t stage_queue_bytes;
 /** How many nodes it says to have; 0 unless a test says so before stage_new. */
 extern uint32_t stage_nodes_there;
 /** The session is at work, not the stage around it. */
-extern bool stage_in_session;
+extern volatile bool stage_in_session; /* volatile: compilers know that malloc does not read it */
 
 /** With no node yet, linked and welcomed. `adjust` may change the options before; NULL: nothing. */
 struct stage *stage_new(void (*adjust)(struct tp__session_options *options));
