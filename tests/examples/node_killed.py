@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 
+from cluster import until
 from scenario import check, run
 
 PAGES = "120"
@@ -62,6 +63,7 @@ def lose_nodes(setting, deaths):
             got = b""
             for death in range(deaths):
                 got += driver.stdout.read(len(wanted) // (deaths + 1))
+                until(lambda: any(stages_on(cluster).values()), "a node says that it runs stages")
                 stages = stages_on(cluster)
                 name = max(stages, key=stages.get)
                 check(stages[name] > 0, f"no stage on any node: {stages}")
