@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The coordinator's state machine alone, fed with real frames of one driver and many nodes, in one thread and without sockets. Only the
- * time inside coordinator_receive counts: unpacking, placing, proofs, packing, relaying. What libzmq's threads add (CURVE
- * and TCP) does not.
+/* The coordinator's state machine alone, fed with real frames of one driver and many nodes, in one thread and without
+ * sockets. Only the time inside coordinator_receive counts: unpacking, placing, proofs, packing, relaying. What
+ * libzmq's threads add (CURVE and TCP) does not.
  *
- * A node announces credit for CREDIT tasks: what 10 ms of work at 400,000 tasks a second are for one of 1,000 nodes, at least twice
- * its workers. When it has got them it sends one stream frame of results, which the driver acknowledges. The driver
- * keeps as many tasks queued as the work says. */
+ * A node announces credit for CREDIT tasks: what 10 ms of work at 400,000 tasks a second are for one of 1,000 nodes, at
+ * least twice its workers. When it has got them it sends one stream frame of results, which the driver acknowledges.
+ * The driver keeps as many tasks queued as the work says. */
 #include "bench.h"
 
 #include "coordinator.h"
