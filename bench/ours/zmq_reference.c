@@ -4,7 +4,7 @@
  * Three kinds of processes, as ours: a driver, a broker, two workers. The broker's ROUTER passes each batch whole to
  * the next worker that has credit, and its results back. A batch is what waits, at most 256 tasks; nobody waits to fill
  * one. The driver signs each batch (Ed25519 over the BLAKE2b hash of its tasks), the worker verifies that before it
- * echoes them. CURVE is on at each socket. There is no task, no promise, no stream, no list of keys, no recovery: the
+ * echoes them. Each task has a number and a size, each result is checked. CURVE is on at each socket. There is no task, no promise, no stream, no list of keys, no recovery: the
  * worker copies bytes.
  *
  * Works: map, latency, payload. */
@@ -29,12 +29,15 @@ enum {
 
 enum kind { KIND_READY, KIND_TASKS, KIND_RESULTS };
 
+/* In front of each task of a batch, and of each result. */
+struct task {
+    uint64_t number;
+    uint64_t size;
+};
+
 struct head {
     uint32_t kind;
     uint32_t count;
-    uint64_t first; /* number of the first task */
-    uint32_t task_bytes;
-    uint32_t reserved;
     uint8_t signature[crypto_sign_BYTES]; /* of the driver's batches */
 };
 
@@ -83,6 +86,22 @@ static void *connect_to_broker(void *context, const struct keys *keys)
 
 /* ---- worker ---- */
 
+/* Each task's result is its capture. */
+static void run_tasks(uint8_t *to, const uint8_t *from, size_t left, uint32_t count)
+{
+    for (; count > 0; count--) {
+        struct task task;
+        check(left >= sizeof task, "a task");
+        memcpy(&task, from, sizeof task);
+        check(task.size <= left - sizeof task, "the size of a task");
+        memcpy(to, &task, sizeof task);
+        memcpy(to + sizeof task, from + sizeof task, task.size);
+        to += sizeof task + task.size;
+        from += sizeof task + task.size;
+        left -= sizeof task + task.size;
+    }
+}
+
 static void work(const struct keys *keys)
 {
     void *socket = connect_to_broker(zmq_ctx_new(), keys);
@@ -97,7 +116,6 @@ static void work(const struct keys *keys)
         struct head head;
         memcpy(&head, zmq_msg_data(&batch), sizeof head);
         const uint8_t *tasks = (const uint8_t *)zmq_msg_data(&batch) + sizeof head;
-        check(size - sizeof head == (size_t)head.count * head.task_bytes, "a batch's size");
         uint8_t hash[32];
         digest(&head, tasks, size - sizeof head, hash);
         check(crypto_sign_verify_detached(head.signature, hash, sizeof hash, keys->sign_public) == 0, "signature");
@@ -105,9 +123,7 @@ static void work(const struct keys *keys)
         head.kind = KIND_RESULTS;
         uint8_t *to = zmq_msg_data(&results);
         memcpy(to, &head, sizeof head);
-        for (uint32_t i = 0; i < head.count; i++)
-            memcpy(to + sizeof head + (size_t)i * head.task_bytes, tasks + (size_t)i * head.task_bytes,
-                   head.task_bytes);
+        run_tasks(to + sizeof head, tasks, size - sizeof head, head.count);
         zmq_msg_close(&batch);
         check(zmq_msg_send(&results, socket, 0) >= 0, "send");
     }
@@ -212,19 +228,25 @@ static pid_t children[WORKERS + 1];
 static void send_batch(uint64_t first, uint32_t count, uint32_t task_bytes, const uint8_t *tasks)
 {
     zmq_msg_t message;
-    const size_t size = (size_t)count * task_bytes;
+    const size_t size = count * (sizeof(struct task) + task_bytes);
     check(zmq_msg_init_size(&message, sizeof(struct head) + size) == 0, "memory");
-    struct head head = {.kind = KIND_TASKS, .count = count, .first = first, .task_bytes = task_bytes};
+    uint8_t *const start = (uint8_t *)zmq_msg_data(&message) + sizeof(struct head);
+    uint8_t *to = start;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct task task = {.number = first + i, .size = task_bytes};
+        memcpy(to, &task, sizeof task);
+        memcpy(to + sizeof task, tasks + task.number * task_bytes, task_bytes);
+        to += sizeof task + task_bytes;
+    }
+    struct head head = {.kind = KIND_TASKS, .count = count};
     uint8_t hash[32];
-    digest(&head, tasks, size, hash);
+    digest(&head, start, size, hash);
     crypto_sign_detached(head.signature, NULL, hash, sizeof hash, keys.sign_secret);
-    uint8_t *to = zmq_msg_data(&message);
-    memcpy(to, &head, sizeof head);
-    memcpy(to + sizeof head, tasks, size);
+    memcpy(zmq_msg_data(&message), &head, sizeof head);
     check(zmq_msg_send(&message, driver, 0) >= 0, "send");
 }
 
-/* Receives the results of one batch and checks them; returns their number. */
+/* Receives the results of one batch and checks each; returns their number. */
 static uint32_t receive_batch(const uint8_t *tasks, size_t total, uint32_t task_bytes)
 {
     zmq_msg_t message;
@@ -232,9 +254,15 @@ static uint32_t receive_batch(const uint8_t *tasks, size_t total, uint32_t task_
     check(zmq_msg_recv(&message, driver, 0) >= (int)sizeof(struct head), "receive");
     struct head head;
     memcpy(&head, zmq_msg_data(&message), sizeof head);
-    const uint8_t *results = (const uint8_t *)zmq_msg_data(&message) + sizeof head;
-    check(head.first + head.count <= total && head.task_bytes == task_bytes, "results");
-    bench_expect(memcmp(results, tasks + head.first * task_bytes, (size_t)head.count * task_bytes), 0, "a result");
+    const uint8_t *from = (const uint8_t *)zmq_msg_data(&message) + sizeof head;
+    check(zmq_msg_size(&message) == sizeof head + head.count * (sizeof(struct task) + task_bytes), "results");
+    for (uint32_t i = 0; i < head.count; i++) {
+        struct task task;
+        memcpy(&task, from, sizeof task);
+        check(task.number < total && task.size == task_bytes, "a result's number");
+        bench_expect(memcmp(from + sizeof task, tasks + task.number * task_bytes, task_bytes), 0, "a result");
+        from += sizeof task + task_bytes;
+    }
     zmq_msg_close(&message);
     return head.count;
 }
@@ -245,7 +273,7 @@ static void run_batches(const uint8_t *tasks, size_t total, uint32_t task_bytes,
     while (received < total) {
         if (sent < total && under_way < most_under_way) {
             const size_t count = total - sent < batch ? total - sent : batch;
-            send_batch(sent, (uint32_t)count, task_bytes, tasks + sent * task_bytes);
+            send_batch(sent, (uint32_t)count, task_bytes, tasks);
             sent += count;
             under_way++;
         } else {
