@@ -45,7 +45,7 @@ foreach(part RANGE 3)
 endforeach()
 # What a seed chooses more rarely, each by itself.
 simulation_test(honest 120 --from 20001 --count ${seeds} --without 400)
-simulation_test(calm 120 --from 30001 --count ${few} --without 1fff --with 1fc000)
+simulation_test(no_faults 120 --from 30001 --count ${few} --without 1fff --with 1fc000)
 simulation_test(lies 120 --from 40001 --count ${few} --without 7f --with 1f4400)
 simulation_test(rogue 120 --from 60001 --count ${few} --without 7f --with 1fc800)
 simulation_test(minutes 120 --from 70001 --count ${few} --with 2000000)

@@ -360,6 +360,8 @@ static bool may_fail(const struct ledger *ledger, struct work *work, tp_status s
     struct world *world = ledger->world;
     if (is_slandered(ledger, work))
         return true;
+    if (strstr(message, "no node has accepted")) /* the driver, or all nodes, stood still for so long */
+        return plan_has(world, PLAN_DRIVER_PAUSE | PLAN_LONG);
     switch (status) {
     case TP_E_TASK: /* the only one in a process that dies is taken for guilty */
         return work_is_to_fail(work) || (world->cluster->processes_killed > 0 && is_about_process(message));
@@ -369,10 +371,6 @@ static bool may_fail(const struct ledger *ledger, struct work *work, tp_status s
         return plan_has(world, PLAN_LIAR);
     case TP_E_FULL:
         return plan_has(world, PLAN_FULL) && has_step(work, STEP_CHILD);
-    case TP_E_SESSION_LOST:
-        if (strstr(message, "no node has accepted")) /* it slept for so long */
-            return plan_has(world, PLAN_DRIVER_PAUSE | PLAN_LONG);
-        return work->driver->is_lost;
     default:
         return work->driver->is_lost;
     }
