@@ -4,8 +4,8 @@
  * Three kinds of processes, as ours: a driver, a broker, two workers. The broker's ROUTER passes each batch whole to
  * the next worker that has credit, and its results back. A batch is what waits, at most 256 tasks; nobody waits to fill
  * one. The driver signs each batch (Ed25519 over the BLAKE2b hash of its tasks), the worker verifies that before it
- * echoes them. Each task has a number and a size, each result is checked. CURVE is on at each socket. There is no task, no promise, no stream, no list of keys, no recovery: the
- * worker copies bytes.
+ * echoes them. Each task has a number and a size, each result is checked. CURVE is on at each socket. There is no task,
+ * no promise, no stream, no list of keys, no recovery: the worker copies bytes.
  *
  * Works: map, latency, payload. */
 #include "bench.h"
