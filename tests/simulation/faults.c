@@ -258,20 +258,24 @@ static void heal(struct world *world, void *object, uint64_t argument, bool live
     cluster->healed = true;
 }
 
+/* How often at most. What strikes everybody does not come more often in a large cluster. */
+static int64_t most_often(const struct plan *plan, unsigned flag)
+{
+    if (flag & (PLAN_DRIVER_CRASH | PLAN_DRIVER_PAUSE | PLAN_DRAIN | PLAN_TWO))
+        return 1;
+    return flag & PLAN_COORDINATOR && plan->fault_count > 3 ? 3 : (int64_t)plan->fault_count;
+}
+
 void faults_plan(struct world *world)
 {
     const struct plan *plan = world->plan;
+    /* early, if there is to be time to see what follows from it */
+    const int64_t last_us = plan->flags & PLAN_LONG ? plan->submit_us + 2000000 : plan->faults_us;
     for (size_t kind = 0; kind < FAULTS; kind++) {
         if (!(plan->flags & faults[kind].flag))
             continue;
-        const int64_t most = faults[kind].flag & (PLAN_DRIVER_CRASH | PLAN_DRIVER_PAUSE | PLAN_DRAIN | PLAN_TWO)
-                                 ? 1
-                                 : (int64_t)plan->fault_count;
-        for (int64_t count = random_between(&world->random, 1, most); count > 0; count--) {
-            /* early, so that there is time to see what follows from it */
-            const int64_t last_us = plan->flags & PLAN_LONG ? plan->submit_us + 2000000 : plan->faults_us;
+        for (int64_t count = random_between(&world->random, 1, most_often(plan, faults[kind].flag)); count > 0; count--)
             world_after(world, random_between(&world->random, 100000, last_us), NULL, strike, NULL, kind);
-        }
     }
     world_after(world, plan->faults_us, NULL, heal, NULL, 0);
 }

@@ -52,7 +52,8 @@ simulation_test(minutes 120 --from 70001 --count ${few} --with 2000000)
 simulation_test(same_seed_same_run 60 --from 50001 --count 20 --twice)
 if(kind STREQUAL plain)
     # A thousand nodes, a hundred drivers.
-    simulation_test(big 300 --from 1 --count 1 --big --with 1ec06f --without 400)
+    simulation_test(big 300 --seed 1 --big --with 1ec00f --without 460)
+    simulation_test(big_restart 300 --seed 2 --big --with 18020 --without 40)
 endif()
 
 # Seeds that have failed once.
