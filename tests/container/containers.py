@@ -79,6 +79,18 @@ def remove_leftovers():
                 subprocess.run(["docker", *remove, name], capture_output=True)
 
 
+def volumes_of(containers):
+    """The volumes that were made for these containers."""
+    found = [docker("inspect", "--format", '{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}', container)
+             for container in containers]
+    return {name for names in found for name in names.split()}
+
+
+def remove_volumes(names):
+    for name in names:
+        subprocess.run(["docker", "volume", "rm", name], capture_output=True)
+
+
 def until(condition, what, seconds=90):
     """Waits until the condition holds, and returns what it returned."""
     deadline = time.monotonic() + seconds
@@ -106,6 +118,7 @@ class Cluster:
         self.keys = os.path.join(self.folder, "keys")
         self.port = free_port()
         self.extras = []
+        self.volumes = set()
         self.compose_command = compose_commands()[0]
         self.env = {**os.environ, "TASKPOOL_TAG": TAG, "COMPOSE_PROJECT_NAME": self.name, "TASKPOOL_KEYS": self.keys,
                     "TASKPOOL_PORT": str(self.port), **settings}
@@ -124,17 +137,24 @@ class Cluster:
     def remove(self):
         if not os.path.isdir(self.folder):
             return
+        self.note_volumes()
         for container in self.extras:
             subprocess.run(["docker", "rm", "-f", "-v", container], capture_output=True)
         try:
             self.compose("down", "--volumes", "--remove-orphans", "--timeout", "2")
         finally:
+            remove_volumes(self.volumes)
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def compose(self, *arguments):
         return output_of(*self.compose_command, "--file", os.path.join(DEPLOY, "compose.yaml"), *arguments, env=self.env)
 
+    def note_volumes(self):
+        """Compose leaves the nameless volumes of nodes that it removes."""
+        self.volumes |= volumes_of(self.containers("node"))
+
     def scale(self, nodes):
+        self.note_volumes()
         self.compose("up", "--detach", "--no-build", "--no-recreate", "--scale", f"node={nodes}", "coordinator", "node")
 
     def containers(self, service):

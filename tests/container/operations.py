@@ -20,7 +20,7 @@ import sys
 import tempfile
 
 from containers import (DEPLOY, JOB, PREFIX, PROGRAMS, REPOSITORY, TAG, compose_commands, docker, free_port, output_of,
-                        require_engine, until)
+                        remove_volumes, require_engine, until, volumes_of)
 
 PAGE = os.path.join(REPOSITORY, "docs", "operations.md")
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -66,6 +66,7 @@ class Page:
         self.project, self.folder = project, folder
         self.keys = {}
         self.machines = {}
+        self.volumes = set()
         self.failures = 0
         self.are_units_checked = False
         self.port = free_port()
@@ -97,6 +98,11 @@ class Page:
         # What the page's last command on containers does, if it was not reached.
         subprocess.run([*compose_commands()[0], "--file", os.path.join(DEPLOY, "compose.yaml"), "down", "--volumes",
                         "--timeout", "2"], env=self.env, capture_output=True)
+        remove_volumes(self.volumes)
+
+    def note_volumes(self):
+        listed = docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={self.project}")
+        self.volumes |= volumes_of(listed.split())
 
     # ---- commands ----
 
@@ -132,6 +138,7 @@ class Page:
         commands = commands.replace("run --rm job", "run --rm -T job")
         commands = commands.replace("docker compose ", f"{compose} ").replace("taskpool-packages", f"taskpool-packages:{TAG}")
         commands = commands.replace("$PWD:/out", f"{self.folder}:/out")
+        self.note_volumes()
         ran = subprocess.run(["bash", "-euo", "pipefail"], cwd=REPOSITORY if where == "source" else DEPLOY, env=self.env,
                              input=commands, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return ran.returncode, ran.stdout
