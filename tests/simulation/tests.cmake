@@ -6,7 +6,6 @@ pkg_check_modules(protobuf_c REQUIRED IMPORTED_TARGET libprotobuf-c>=1.4)
 add_library(simulation_objects OBJECT
     simulation/cluster.c simulation/driver.c simulation/faults.c simulation/head.c simulation/home.c simulation/liar.c
     simulation/loot.c simulation/machine.c simulation/network.c simulation/plan.c simulation/process.c
-    simulation/process_runs.c simulation/process_waits.c
     simulation/random.c simulation/rogue.c simulation/sim.c simulation/simulation.c simulation/work.c simulation/world.c
     ${PROJECT_SOURCE_DIR}/core/base/status.c)
 target_include_directories(simulation_objects PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/simulation)
