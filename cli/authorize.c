@@ -35,7 +35,7 @@ int command_authorize(int argc, char **argv)
     const char *key_text = tp__config_argument(config, 1);
     enum tp__role role;
     struct tp__public_key key;
-    char path[PATH_MAX];
+    char path[TP__PATH_BYTES];
     struct tp__problem problem;
     int code = EXIT_DONE;
     if (!tp__role_parse(&role, role_text)) {
@@ -44,7 +44,7 @@ int command_authorize(int argc, char **argv)
     } else if (!tp__public_key_parse(&key, key_text)) {
         (void)command_fail(argv[0], "\"%s\" is no public key: `taskpool keygen --show` prints one", key_text);
         code = EXIT_USAGE;
-    } else if (!identity_authorized_path(tp__config_text(config, "file"), path, &problem) ||
+    } else if (!tp__identity_authorized_path(tp__config_text(config, "file"), path, &problem) ||
                !tp__authorized_add(path, role, &key, tp__config_argument(config, 2), &problem)) {
         code = command_fail(argv[0], "%s", problem.text);
     }

@@ -7,34 +7,11 @@
 
 static const char scheme[] = "tcp://";
 
-static bool find_file(const char *given, const char *variable, const char *file, char path[PATH_MAX],
-                      struct tp__problem *problem)
-{
-    if (!given)
-        given = getenv(variable);
-    if (given && given[0])
-        return snprintf(path, PATH_MAX, "%s", given) < PATH_MAX ||
-               tp__problem_set(problem, TP_E_LIMIT, "the path of the %s is too long", file);
-    return tp__home_path(path, PATH_MAX, file) ||
-           tp__problem_set(problem, TP_E_ARGUMENT, "no place for the %s: name the file, or set $%s or $HOME", file,
-                           variable);
-}
-
-bool identity_key_path(const char *given, char path[PATH_MAX], struct tp__problem *problem)
-{
-    return find_file(given, "TASKPOOL_KEY", "key", path, problem);
-}
-
-bool identity_authorized_path(const char *given, char path[PATH_MAX], struct tp__problem *problem)
-{
-    return find_file(given, "TASKPOOL_AUTHORIZED_KEYS", "authorized_keys", path, problem);
-}
-
 bool identity_read(struct identity *identity, const char *key, const char *authorized, struct tp__problem *problem)
 {
     memset(identity, 0, sizeof *identity);
-    if (!identity_key_path(key, identity->key_path, problem) ||
-        !identity_authorized_path(authorized, identity->authorized_path, problem) ||
+    if (!tp__identity_key_path(key, identity->key_path, problem) ||
+        !tp__identity_authorized_path(authorized, identity->authorized_path, problem) ||
         !tp__key_read(&identity->key, identity->key_path, problem))
         return false;
     identity->authorized = tp__authorized_read(identity->authorized_path, problem);
@@ -68,20 +45,6 @@ bool identity_endpoint(const char *given, char endpoint[ENDPOINT_BYTES], struct 
 bool identity_coordinator(const struct identity *identity, const char *endpoint, struct tp__public_key *key,
                           struct tp__problem *problem)
 {
-    const char *name;
-    const size_t count = tp__authorized_count(identity->authorized, TP__ROLE_COORDINATOR);
-    const char *host = endpoint + strlen(scheme);
-    const size_t host_length = (size_t)(strrchr(host, ':') - host);
-    for (size_t i = 0; i < count; i++) {
-        *key = *tp__authorized_at(identity->authorized, TP__ROLE_COORDINATOR, i, &name);
-        if (count == 1 || (strlen(name) == host_length && memcmp(name, host, host_length) == 0))
-            return true;
-    }
-    if (count == 0)
-        return tp__problem_set(problem, TP_E_UNTRUSTED,
-                               "%.120s lists no coordinator: `taskpool authorize coordinator KEY NAME` with its key",
-                               identity->authorized_path);
-    return tp__problem_set(problem, TP_E_UNTRUSTED,
-                           "%.120s lists %zu coordinators, and none has the name of the host in %.60s",
-                           identity->authorized_path, count, endpoint);
+    return tp__identity_coordinator(identity->authorized, identity->authorized_path, endpoint + strlen(scheme), key,
+                                    problem);
 }

@@ -34,7 +34,7 @@ static const struct tp__program program = {
 /* Makes the folders above the file. */
 static bool make_folders(const char *path)
 {
-    char folder[PATH_MAX];
+    char folder[TP__PATH_BYTES];
     (void)snprintf(folder, sizeof folder, "%s", path);
     for (char *slash = strchr(folder + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
@@ -92,9 +92,9 @@ int command_keygen(int argc, char **argv)
     struct tp__config *config = command_settings(&program, argc, argv);
     if (!config)
         return EXIT_USAGE;
-    char path[PATH_MAX];
+    char path[TP__PATH_BYTES];
     struct tp__problem problem;
-    const bool good = identity_key_path(tp__config_argument(config, 0), path, &problem) &&
+    const bool good = tp__identity_key_path(tp__config_argument(config, 0), path, &problem) &&
                       (tp__config_flag(config, "show") ? show(path, &problem)
                                                        : make(path, tp__config_text(config, "name"), &problem));
     tp__config_free(config);

@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* taskpool-node: its settings, and what must be done before anything else. */
-#include "base/sanitized.h"
-#include "daemon/config.h"
-#include "daemon/limits.h"
-#include "daemon/log.h"
-#include "daemon/signals.h"
+#include "daemon/daemon.h"
 #include "shell.h"
 #include "symbolizer.h"
+#include "trust/identity.h"
 #include "users.h"
 
-#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <taskpool/version.h>
 #include <unistd.h>
@@ -55,8 +50,7 @@ static const struct tp__setting settings[] = {
      INT32_MAX, 0},
     {"drain-timeout", 0, TP__SETTING_DURATION, "TIME", "how long tasks may go on after SIGTERM", "30s", 0, INT64_MAX,
      0},
-    {"log-format", 0, TP__SETTING_TEXT, "FORMAT", "text or json", "text", 0, 0, 0},
-    {"log-level", 0, TP__SETTING_TEXT, "LEVEL", "debug, info, warning or error", "info", 0, 0, 0},
+    TP__DAEMON_LOG_SETTINGS,
     {"ready-fd", 0, TP__SETTING_NUMBER, "FD", "writes \"ready\" there when the coordinator has welcomed the node", NULL,
      0, INT32_MAX, 1},
     {"config", 0, TP__SETTING_PATH, "FILE", "settings, one \"name = value\" a line", "/etc/taskpool/node.conf", 0, 0,
@@ -76,35 +70,28 @@ static const struct tp__program program = {
 struct store {
     struct tp__key key;
     struct tp__public_key coordinator_key;
-    char paths[4][PATH_MAX];
+    char key_path[TP__PATH_BYTES];
+    char authorized_path[TP__PATH_BYTES];
+    char cache_path[TP__PATH_BYTES];
     char variables[1024];
     const char *names[VARIABLES_LIMIT + 1];
 };
 
-static bool choose_path(const char *given, char path[PATH_MAX], const char *first, const char *home_file,
-                        struct tp__problem *problem)
-{
-    const char *chosen = given ? given : first;
-    if (chosen ? snprintf(path, PATH_MAX, "%s", chosen) < PATH_MAX : tp__home_path(path, PATH_MAX, home_file))
-        return true;
-    return tp__problem_set(problem, TP_E_ARGUMENT, "no place for %s: say where it is, or set $HOME", home_file);
-}
-
-static bool choose_cache(const char *given, char path[PATH_MAX], struct tp__problem *problem)
+static bool choose_cache(const char *given, char path[TP__PATH_BYTES], struct tp__problem *problem)
 {
     const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     int length;
     if (given)
-        length = snprintf(path, PATH_MAX, "%s", given);
+        length = snprintf(path, TP__PATH_BYTES, "%s", given);
     else if (geteuid() == 0)
-        length = snprintf(path, PATH_MAX, "/var/cache/taskpool/programs");
+        length = snprintf(path, TP__PATH_BYTES, "/var/cache/taskpool/programs");
     else if (base && *base)
-        length = snprintf(path, PATH_MAX, "%s/taskpool/programs", base);
+        length = snprintf(path, TP__PATH_BYTES, "%s/taskpool/programs", base);
     else if (home && *home)
-        length = snprintf(path, PATH_MAX, "%s/.cache/taskpool/programs", home);
+        length = snprintf(path, TP__PATH_BYTES, "%s/.cache/taskpool/programs", home);
     else
         return tp__problem_set(problem, TP_E_ARGUMENT, "no place for the cache: set cache, or $HOME");
-    return length < PATH_MAX || tp__problem_set(problem, TP_E_ARGUMENT, "the path of the cache is too long");
+    return length < TP__PATH_BYTES || tp__problem_set(problem, TP_E_ARGUMENT, "the path of the cache is too long");
 }
 
 static bool split_variables(const char *list, struct store *store, struct tp__problem *problem)
@@ -127,13 +114,10 @@ static bool fill_agent(struct agent_options *agent, const struct tp__config *con
 {
     struct utsname machine;
     cpu_set_t processors;
-    char host[HOST_NAME_MAX + 1] = "";
-    if (uname(&machine) != 0 || gethostname(host, sizeof host - 1) != 0)
-        return tp__problem_errno(problem, TP_E_SYSTEM, "cannot read the name of this machine");
-    const char *name = tp__config_text(config, "name");
-    if (name && (strlen(name) > TP__NAME_LIMIT || !*name))
-        return tp__problem_set(problem, TP_E_ARGUMENT, "name: 1 to %d bytes", TP__NAME_LIMIT);
-    (void)snprintf(agent->name, sizeof agent->name, "%.*s", TP__NAME_LIMIT, name ? name : host);
+    if (uname(&machine) != 0)
+        return tp__problem_errno(problem, TP_E_SYSTEM, "cannot read the kind of this machine");
+    if (!tp__daemon_name(agent->name, tp__config_text(config, "name"), problem))
+        return false;
     (void)snprintf(agent->machine, sizeof agent->machine, "%.*s", (int)sizeof agent->machine - 1, machine.machine);
     agent->workers = (uint32_t)tp__config_number(config, "workers");
     if (agent->workers == 0 && sched_getaffinity(0, sizeof processors, &processors) == 0)
@@ -174,16 +158,15 @@ static bool fill(struct shell_options *options, const struct tp__config *config,
         return tp__problem_set(problem, TP_E_ARGUMENT, "coordinator-key: not a public key");
     options->coordinator_key = coordinator_key ? &store->coordinator_key : NULL;
 
-    if (!choose_path(tp__config_text(config, "key"), store->paths[0], getenv("TASKPOOL_KEY"), "key", problem) ||
-        !choose_path(tp__config_text(config, "authorized-keys"), store->paths[1], getenv("TASKPOOL_AUTHORIZED_KEYS"),
-                     "authorized_keys", problem) ||
-        !choose_cache(tp__config_text(config, "cache"), store->paths[2], problem) ||
-        !tp__key_read(&store->key, store->paths[0], problem) || !fill_agent(&options->agent, config, problem) ||
+    if (!tp__identity_key_path(tp__config_text(config, "key"), store->key_path, problem) ||
+        !tp__identity_authorized_path(tp__config_text(config, "authorized-keys"), store->authorized_path, problem) ||
+        !choose_cache(tp__config_text(config, "cache"), store->cache_path, problem) ||
+        !tp__key_read(&store->key, store->key_path, problem) || !fill_agent(&options->agent, config, problem) ||
         !fill_processes(&options->processes, config, store, problem))
         return false;
     options->key = &store->key;
-    options->authorized_keys = store->paths[1];
-    options->cache = store->paths[2];
+    options->authorized_keys = store->authorized_path;
+    options->cache = store->cache_path;
     options->cache_limit_bytes = (uint64_t)tp__config_number(config, "cache-limit");
     options->programs = tp__config_text(config, "programs");
     options->drain_ms = tp__config_number(config, "drain-timeout");
@@ -191,52 +174,17 @@ static bool fill(struct shell_options *options, const struct tp__config *config,
     return true;
 }
 
-static bool start_log(const struct tp__config *config, struct tp__problem *problem)
-{
-    enum tp__log_format format;
-    enum tp__log_level level;
-    if (!tp__log_format_parse(&format, tp__config_text(config, "log-format")))
-        return tp__problem_set(problem, TP_E_ARGUMENT, "log-format: text or json");
-    if (!tp__log_level_parse(&level, tp__config_text(config, "log-level")))
-        return tp__problem_set(problem, TP_E_ARGUMENT, "log-level: debug, info, warning or error");
-    tp__log_start(format, level);
-    return true;
-}
-
-static bool run(const struct tp__config *config, struct tp__problem *problem)
+static bool run(const struct tp__config *config, int signals, struct tp__problem *problem)
 {
     static struct store store;
     struct shell_options options = {.ready_fd = -1};
-    uint64_t allowed;
-    bool ok = start_log(config, problem);
-    if (!tp__trust_start())
-        ok = tp__problem_set(problem, TP_E_SYSTEM, "libsodium cannot start");
-    const int signals = ok ? tp__signals_open(problem) : -1;
-    ok = ok && signals >= 0 && fill(&options, config, &store, problem);
-    if (ok && !tp__limits_raise_descriptors(DESCRIPTORS_WANTED, &allowed, problem)) {
-        struct tp__pairs pairs = {.length = 0};
-        tp__pairs_add(&pairs, "reason", problem->text);
-        tp__log(TP__LOG_WARNING, "few-descriptors", pairs.text);
-    }
-    ok = ok && shell_run(&options, signals, problem);
+    const bool ok = fill(&options, config, &store, problem) && shell_run(&options, signals, problem);
     tp__key_wipe(&store.key);
-    if (signals >= 0)
-        close(signals);
     return ok;
 }
 
 int main(int argc, char **argv)
 {
     symbolizer_run_if_asked(argc, argv);
-#ifndef TP__ADDRESS_SANITIZER /* its search for leaks at the end traces the process */
-    /* Nobody of the same user reads the key out of this process's memory. */
-    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-#endif
-    struct tp__problem problem;
-    struct tp__config *config = tp__config_read(&program, argc, argv, &problem);
-    const bool ok = config && run(config, &problem);
-    if (!ok)
-        fprintf(stderr, "taskpool-node: %s\n", problem.text);
-    tp__config_free(config);
-    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+    return tp__daemon_main(&program, argc, argv, DESCRIPTORS_WANTED, run);
 }
