@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * What every daemon does before and after its own work: settings, log, libsodium, signals, descriptors; and the settings
- * that all of them have.
+ * What every daemon does before and after its own work: settings, log, libsodium, signals, descriptors; and the
+ * settings that all of them have.
  */
 #ifndef TP_PROTO_DAEMON_H
 #define TP_PROTO_DAEMON_H
@@ -20,8 +20,8 @@
 typedef bool tp__daemon_run_fn(const struct tp__config *config, int signals, struct tp__problem *problem);
 
 /** main: reads the settings, starts the log, libsodium and the signals, raises the limit of descriptors (a warning, if
- *  less than `descriptors` are to be had), and runs. Returns the exit status; standard error has said why. The process's
- *  memory cannot be read by others of its user. */
+ *  there are less than `descriptors`), and runs. Returns the exit status; standard error has said why. Others of its
+ *  user cannot read the process's memory. */
 int tp__daemon_main(const struct tp__program *program, int argc, char **argv, uint64_t descriptors,
                     tp__daemon_run_fn *run);
 

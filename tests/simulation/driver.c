@@ -244,11 +244,11 @@ static void room(void *context)
 static void talk(struct driver *driver)
 {
     struct random *random = &world_of(driver)->random;
-    for (uint8_t i = 0; i < CHANNELS; i++) {
+    for (int i = 0; i < CHANNELS; i++) {
         for (int64_t count = random_between(random, 0, 4); count > 0; count--)
-            home_send(&driver->home, i);
+            home_send(&driver->home, (uint8_t)i);
         if (random_chance(random, 300000))
-            home_take(&driver->home, i);
+            home_take(&driver->home, (uint8_t)i);
     }
 }
 
@@ -416,8 +416,8 @@ bool driver_is_done(const struct driver *driver)
 
 void driver_close_channels(struct driver *driver)
 {
-    for (uint8_t i = 0; i < CHANNELS && driver->machine && !driver->is_lost; i++)
-        home_close(&driver->home, i);
+    for (int i = 0; i < CHANNELS && driver->machine && !driver->is_lost; i++)
+        home_close(&driver->home, (uint8_t)i);
     host_touch(&driver->station.host, 0);
 }
 

@@ -6,7 +6,8 @@ pkg_check_modules(protobuf_c REQUIRED IMPORTED_TARGET libprotobuf-c>=1.4)
 add_library(simulation_objects OBJECT
     simulation/cluster.c simulation/driver.c simulation/faults.c simulation/head.c simulation/home.c simulation/liar.c
     simulation/loot.c simulation/machine.c simulation/network.c simulation/plan.c simulation/process.c
-    simulation/random.c simulation/rogue.c simulation/sim.c simulation/simulation.c simulation/work.c simulation/world.c
+    simulation/process_runs.c simulation/process_waits.c simulation/random.c simulation/rogue.c
+    simulation/sim.c simulation/simulation.c simulation/work.c simulation/world.c
     ${PROJECT_SOURCE_DIR}/core/base/status.c)
 target_include_directories(simulation_objects PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/simulation)
 target_compile_definitions(simulation_objects PRIVATE _GNU_SOURCE=)
@@ -53,6 +54,7 @@ simulation_test(same_seed_same_run 60 --from 50001 --count 20 --twice)
 if(kind STREQUAL plain)
     # A thousand nodes, a hundred drivers.
     simulation_test(big 900 --seed 1 --big --with 1ec00f --without 460)
+    simulation_test(big_restart 900 --seed 2 --big --with 18020 --without 40)
 endif()
 
 # Seeds that have failed once.
