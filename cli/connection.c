@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Design notes. A tool that asks one thing must not wait where it can know: libzmq tells on a monitor socket whether
- * the connection was refused, and whether the door-keeper turned this key away. Whatever fails takes the socket with
- * it. */
+/* Design notes. A tool that asks one thing must not wait where it can know: the watch tells why there is no connection.
+ * Whatever fails takes the socket with it. */
 #include "connection.h"
 
 #include "identity.h"
 #include "link/link.h"
 #include "link/socket.h"
+#include "link/watch.h"
 #include "text.h"
 
 #include <errno.h>
@@ -25,10 +25,10 @@ struct connection {
     const volatile sig_atomic_t *stop;
 
     void *zmq;
-    void *socket;  /* NULL: there is no link */
-    void *monitor; /* of the socket */
+    void *socket; /* NULL: there is no link */
+    struct tp__watch *watch;
     struct tp__link *link;
-    bool was_connected, welcomed;
+    bool welcomed;
 
     uint64_t asked; /* the number of the question */
     Taskpool__Answer *answer;
@@ -145,34 +145,17 @@ static void disconnect(struct connection *connection)
     if (!connection->socket)
         return;
     tp__link_free(connection->link);
-    (void)zmq_socket_monitor(connection->socket, NULL, 0); /* before its reader goes: see proto/link/watch.c */
-    if (connection->monitor)
-        (void)zmq_close(connection->monitor);
+    tp__watch_close(connection->watch); /* before the socket that it watches */
     (void)zmq_close(connection->socket);
     connection->link = NULL;
-    connection->monitor = connection->socket = NULL;
-}
-
-static bool open_monitor(struct connection *connection)
-{
-    static unsigned count;
-    char address[48];
-    (void)snprintf(address, sizeof address, "inproc://taskpool.monitor.%u", count++);
-    const int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED |
-                       ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                       ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-    const int none = 0;
-    if (zmq_socket_monitor(connection->socket, address, events) != 0)
-        return false;
-    connection->monitor = zmq_socket(connection->zmq, ZMQ_PAIR);
-    return connection->monitor && zmq_setsockopt(connection->monitor, ZMQ_LINGER, &none, sizeof none) == 0 &&
-           zmq_connect(connection->monitor, address) == 0;
+    connection->watch = NULL;
+    connection->socket = NULL;
 }
 
 static void connect_anew(struct connection *connection)
 {
     connection->code = EXIT_DONE;
-    connection->was_connected = connection->welcomed = false;
+    connection->welcomed = false;
     struct tp__problem problem;
     connection->socket = tp__socket_connect(connection->zmq, connection->endpoint, &connection->identity.key,
                                             &connection->coordinator, &problem);
@@ -184,52 +167,20 @@ static void connect_anew(struct connection *connection)
     const struct tp__link_events events = {
         .transmit = transmit, .received = received, .broken = broken, .context = connection};
     connection->link = tp__link_new(&events, now_ms());
-    if (!connection->link || !open_monitor(connection))
+    connection->watch = tp__watch_open(connection->zmq, connection->socket);
+    if (!connection->link || !connection->watch)
         give_up(connection, EXIT_FAILED, TP_E_NOMEM, "no memory for a link");
     else
         send_hello(connection);
 }
 
-static void explain(struct connection *connection, unsigned events)
+/* A tool does not wait for what may change: whatever is wrong is said at once. */
+static void explain(struct connection *connection, enum tp__trouble trouble)
 {
-    char key[9];
-    char text[256];
-    tp__public_key_brief(&connection->identity.key.public_key, key);
-    connection->was_connected |= (events & ZMQ_EVENT_CONNECTED) != 0;
-    if (events & ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
-        (void)snprintf(text, sizeof text,
-                       "the coordinator does not know this key (%s..., \"%s\"): list it there as that of an admin", key,
-                       connection->identity.key.name);
-        give_up(connection, EXIT_REFUSED, TP_E_UNTRUSTED, text);
-    } else if (events & (ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)) {
-        give_up(connection, EXIT_UNREACHABLE, TP_E_UNTRUSTED,
-                "who listens there is not the coordinator whose key is in authorized_keys");
-    } else if (events & ZMQ_EVENT_DISCONNECTED) {
-        give_up(connection, EXIT_UNREACHABLE, TP_E_SYSTEM, "the connection was closed");
-    } else if (events & ZMQ_EVENT_CONNECT_RETRIED && !connection->was_connected) {
-        give_up(connection, EXIT_UNREACHABLE, TP_E_SYSTEM, "nobody listens there");
-    }
-}
-
-/* The events that there are, in one word. */
-static unsigned read_monitor(struct connection *connection)
-{
-    unsigned events = 0;
-    for (;;) {
-        /* an event and a value; then, in a part of its own, the endpoint */
-        uint8_t bytes[256];
-        const int size = zmq_recv(connection->monitor, bytes, sizeof bytes, ZMQ_DONTWAIT);
-        if (size < 0)
-            return events;
-        int more = 0;
-        size_t more_size = sizeof more;
-        (void)zmq_getsockopt(connection->monitor, ZMQ_RCVMORE, &more, &more_size);
-        uint16_t event;
-        if (!more || size < (int)sizeof event)
-            continue;
-        memcpy(&event, bytes, sizeof event);
-        events |= event;
-    }
+    if (connection->code != EXIT_DONE)
+        return;
+    connection->code = trouble == TP__TROUBLE_UNKNOWN ? EXIT_REFUSED : EXIT_UNREACHABLE;
+    tp__trouble_explain(trouble, connection->endpoint, &connection->identity.key, TP__ROLE_ADMIN, &connection->problem);
 }
 
 static void read_socket(struct connection *connection)
@@ -254,12 +205,16 @@ static void turn(struct connection *connection, int64_t end_ms)
     const int64_t now = now_ms();
     const int64_t until_ms = due_ms < end_ms ? due_ms : end_ms;
     zmq_pollitem_t items[] = {{.socket = connection->socket, .events = ZMQ_POLLIN},
-                              {.socket = connection->monitor, .events = ZMQ_POLLIN}};
+                              {.socket = tp__watch_socket(connection->watch), .events = ZMQ_POLLIN}};
     (void)zmq_poll(items, 2, until_ms > now ? (long)(until_ms - now) : 0);
     /* What came before the connection ended is read before its end is looked at: it may say why. */
-    const unsigned events = read_monitor(connection);
+    const bool is_gone = tp__watch_disconnected(connection->watch);
+    const enum tp__trouble trouble = tp__watch_trouble(connection->watch);
     read_socket(connection);
-    explain(connection, events);
+    if (connection->welcomed && is_gone)
+        give_up(connection, EXIT_UNREACHABLE, TP_E_SYSTEM, "the connection was closed");
+    else if (trouble != TP__TROUBLE_NONE)
+        explain(connection, trouble);
     if (now_ms() - tp__link_heard_ms(connection->link) > TP__LOST_MS && connection->welcomed)
         give_up(connection, EXIT_UNREACHABLE, TP_E_TIMEOUT, "the coordinator was silent for 3 s");
 }
@@ -299,7 +254,7 @@ const Taskpool__Answer *connection_ask(struct connection *connection, Taskpool__
     while (connection->code == EXIT_DONE && !connection->answer && !*connection->stop) {
         if (now_ms() >= end_ms)
             give_up(connection, EXIT_UNREACHABLE, TP_E_TIMEOUT,
-                    connection->welcomed ? "the coordinator does not answer" : "no coordinator answers");
+                    connection->welcomed ? "the coordinator does not answer" : "no coordinator answers in time");
         else
             turn(connection, end_ms);
     }

@@ -16,6 +16,7 @@
 #include "events.h"
 #include "installed.h"
 #include "link/socket.h"
+#include "link/watch.h"
 #include "wire/frame.h"
 
 #include <inttypes.h>
@@ -32,6 +33,7 @@ enum {
     MESSAGES_AT_ONCE = 256,
     RECONNECT_MS = 1000, /* at most so often when the connection goes again and again */
     SILENCE_MS = 3000,   /* without an answer, it is time to say so */
+    TOLD_MS = 5000,      /* before another reason is said */
     END_MS = 10000       /* for processes to be cleaned up after, at the end */
 };
 
@@ -47,14 +49,17 @@ struct shell {
 
     void *zmq;
     void *socket;
-    void *watch;
+    struct tp__watch *watch;
     struct event_source socket_source, watch_source, signal_source;
     int signals;
-    int64_t connected_ms; /* when the socket was made */
-    int64_t reconnect_ms; /* when it is to be made anew; INT64_MAX: it is not */
-    bool welcomed;        /* on this socket */
-    bool was_welcomed;    /* ever */
-    bool told_silence;    /* since the last welcome */
+    int64_t connected_ms;  /* when the socket was made */
+    int64_t silent_ms;     /* since when there is no welcome */
+    int64_t reconnect_ms;  /* when it is to be made anew; INT64_MAX: it is not */
+    bool welcomed;         /* on this socket */
+    bool was_welcomed;     /* ever */
+    bool told_silence;     /* since the last welcome ... */
+    enum tp__trouble told; /* ... and why there was no answer */
+    int64_t told_ms;
 
     bool busy; /* something has come since the last look at the memory */
     int64_t check_ms;
@@ -235,13 +240,16 @@ static void disconnect(struct shell *shell)
     tp__watch_close(shell->watch); /* before the socket that it watches */
     if (shell->socket)
         (void)zmq_close(shell->socket);
-    shell->watch = shell->socket = NULL;
+    shell->watch = NULL;
+    shell->socket = NULL;
 }
 
 static bool connect_socket(struct shell *shell, struct tp__problem *problem)
 {
     disconnect(shell);
     shell->connected_ms = now_ms();
+    if (shell->welcomed || shell->silent_ms == 0)
+        shell->silent_ms = shell->connected_ms;
     shell->reconnect_ms = INT64_MAX;
     shell->welcomed = false;
     shell->socket = tp__socket_connect(shell->zmq, shell->options->coordinator, shell->options->key,
@@ -252,7 +260,7 @@ static bool connect_socket(struct shell *shell, struct tp__problem *problem)
     if (!shell->watch)
         return tp__problem_errno(problem, TP_E_SYSTEM, "cannot watch the connection to the coordinator");
     return watch_socket(shell, &shell->socket_source, shell->socket, problem) &&
-           watch_socket(shell, &shell->watch_source, shell->watch, problem);
+           watch_socket(shell, &shell->watch_source, tp__watch_socket(shell->watch), problem);
 }
 
 static void connect_again(struct shell *shell)
@@ -314,13 +322,22 @@ static void watch(struct shell *shell)
     shell->reconnect_ms = shell->welcomed ? now_ms() : shell->connected_ms + RECONNECT_MS;
 }
 
+/* Once, and again if the reason is another. What only a person can mend is said at once. */
 static void tell_silence(struct shell *shell, int64_t now)
 {
-    if (shell->welcomed || shell->told_silence || now - shell->connected_ms < SILENCE_MS)
+    const enum tp__trouble trouble = shell->watch ? tp__watch_trouble(shell->watch) : TP__TROUBLE_NONE;
+    if (shell->welcomed)
+        return;
+    if (shell->told_silence ? trouble == TP__TROUBLE_NONE || trouble == shell->told || now - shell->told_ms < TOLD_MS
+                            : now - shell->silent_ms < SILENCE_MS && !tp__trouble_is_lasting(trouble))
         return;
     shell->told_silence = true;
-    log_text(TP__LOG_WARNING, "coordinator-silent", "coordinator", shell->options->coordinator);
-    tp__notify_status("no answer from %s", shell->options->coordinator);
+    shell->told = trouble;
+    shell->told_ms = now;
+    struct tp__problem problem;
+    tp__trouble_explain(trouble, shell->options->coordinator, shell->options->key, TP__ROLE_NODE, &problem);
+    log_text(TP__LOG_WARNING, "coordinator-silent", "reason", problem.text);
+    tp__notify_status("%s", problem.text);
 }
 
 /* ---- signals ---- */
@@ -464,7 +481,7 @@ static void turn(struct shell *shell)
     next = sooner(next, check_drain(shell, now));
     next = sooner(next, tp__log_flush(now));
     if (!shell->welcomed && !shell->told_silence)
-        next = sooner(next, shell->connected_ms + SILENCE_MS);
+        next = sooner(next, shell->silent_ms + SILENCE_MS);
     if (!shell->ended)
         events_wait(&shell->events, more ? 0 : wait_time(shell, next, now));
 }

@@ -2,6 +2,13 @@
 /** @file
  * The driver's shell: one thread that runs the session's state machine over a ZeroMQ socket, and what other threads
  * give it. The remote of a pool at "tcp://host:port".
+ *
+ *     driver.c          opens and closes the pool
+ *     driver_keys.c     whose key it uses, and whom it believes
+ *     driver_submit.c   what other threads submit and cancel
+ *     driver_thread.c   the thread
+ *     driver_wire.c     its socket
+ *     driver_actions.c  what the session wants
  */
 #ifndef TP_CLUSTER_DRIVER_H
 #define TP_CLUSTER_DRIVER_H
@@ -10,6 +17,7 @@
 #include "cluster/inbox.h"
 #include "cluster/operations.h"
 #include "cluster/session.h"
+#include "link/watch.h"
 #include "runtime/executor.h"
 #include "runtime/remote.h"
 #include "runtime/wait_list.h"
@@ -37,20 +45,26 @@ struct tp__driver {
     struct tp__session *session;
     void *zmq;
     void *socket; /* NULL while there is none */
-    void *watch;
+    struct tp__watch *watch;
     int socket_descriptor, watch_descriptor; /* -1: none */
     bool watch_has_news;
-    int64_t connected_ms; /* when the socket was made */
-    int64_t reconnect_ms; /* when it is to be made anew; INT64_MAX: it is not */
-    uint8_t *chunk;       /* the last one that was read */
+    int64_t connected_ms;     /* when the socket was made */
+    int64_t reconnect_ms;     /* when it is to be made anew; INT64_MAX: it is not */
+    enum tp__trouble trouble; /* why there was no connection, last; NONE again when the session is open */
+    int64_t trouble_ms;       /* since when it is that one */
+    uint8_t *chunk;           /* the last one that was read */
     struct tp__operations operations;
 
     /* The one who opens the pool waits for this. */
     pthread_mutex_t open_lock;
     pthread_cond_t open_changed;
-    enum tp__session_state state;
-    bool is_answered; /* every node that was there has accepted or refused */
-    struct tp__problem problem;
+    struct tp__driver_news {
+        enum tp__session_state state;
+        bool is_answered; /* every node that was there has accepted or refused */
+        bool is_hopeless; /* the trouble lasts */
+        enum tp__trouble trouble;
+        struct tp__problem problem;
+    } news;
 
     /* Those who submit more than there is room for. */
     atomic_bool is_crowded;
@@ -72,8 +86,48 @@ struct tp__driver_entry {
     void *object; /* the promise, or the operation */
 };
 
+/* driver_keys.c */
+
 /** Reads key and authorized_keys of the user, and chooses the coordinator's key. Errors are stored. */
 tp_status tp__driver_read_keys(struct tp__driver *driver, const char *host_and_port);
+
+/* driver_submit.c */
+
+bool tp__driver_submit(struct tp__remote *remote, struct tp_promise *task, const tp_task_options *options, int worker);
+void tp__driver_stopped(struct tp__remote *remote, struct tp_promise *task);
+/** Makes those wait who submit more than the session has room for; wakes them when it has. */
+void tp__driver_let_submit(struct tp__driver *driver);
+
+/* driver_thread.c */
+
+/** The thread, until `is_closing`. */
+void *tp__driver_run(void *driver);
+
+/* driver_wire.c */
+
+void tp__driver_transmit(void *driver, const uint8_t *bytes, size_t size);
+/** Replaces the socket. */
+void tp__driver_reconnect(void *driver);
+void tp__driver_disconnect(struct tp__driver *driver);
+/** Gives the session what has come. */
+void tp__driver_receive(struct tp__driver *driver);
+/** A connection that has gone is made anew: at once, but one that went as soon as it was there (a coordinator that
+ *  turns this key away) only after a while. */
+void tp__driver_mend(struct tp__driver *driver);
+
+/* driver_actions.c */
+
+struct tp__session_actions tp__driver_actions(struct tp__driver *driver);
+
+static inline struct tp__driver *tp__driver_of(struct tp__remote *remote)
+{
+    return (struct tp__driver *)(void *)remote;
+}
+
+static inline uint32_t tp__kib_of(size_t bytes)
+{
+    return (uint32_t)((bytes + 1023) / 1024);
+}
 
 static inline int64_t tp__now_ms(void)
 {

@@ -44,11 +44,4 @@ bool tp__socket_send(void *socket, const struct tp__peer *peer, const uint8_t *b
 int tp__socket_descriptor(void *socket);
 bool tp__socket_has_message(void *socket);
 
-/** Watches a DEALER's connection: a descriptor-like socket to poll. True from tp__watch_disconnected when the
- *  connection has gone since the last call: a hint to make a new link at once. Close the watch before its DEALER, which
- *  it must still ask to stop reporting: libzmq's thread would wait for ever for somebody to take a report. */
-void *tp__watch_open(void *zmq_context, void *socket);
-bool tp__watch_disconnected(void *watch);
-void tp__watch_close(void *watch);
-
 #endif

@@ -59,7 +59,7 @@ class Status(ClusterCase):
 
     def test_an_unlisted_key_is_told_so(self):
         self.cluster.make_key("admin", "stranger", authorize=False)
-        self.assert_ends(self.tool("status", key="stranger"), REFUSED, err='does not know this key .*"stranger"')
+        self.assert_ends(self.tool("status", key="stranger"), REFUSED, err='does not know this key: .*`taskpool authorize admin .* stranger`')
 
     def test_another_coordinator_is_not_believed(self):
         other = self.path("other.key")

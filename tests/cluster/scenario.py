@@ -41,8 +41,8 @@ class Setting:
 class Job:
     """A job that says on standard output where it is, and at some places waits for a line on standard input."""
 
-    def __init__(self, cluster, command, endpoint=None):
-        self.process = cluster.start(command, endpoint, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, cluster, command, endpoint=None, key="driver"):
+        self.process = cluster.start(command, endpoint, key, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.lines = []
 
     def __enter__(self):

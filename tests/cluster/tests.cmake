@@ -82,6 +82,14 @@ taskpool_job(cluster exchange)
 taskpool_cluster_test(exchange cluster.exchange TIMEOUT 120)
 taskpool_scenario(cluster exchange_broken)
 
+taskpool_scenario(cluster unreachable SCENARIOS
+    a_key_that_is_not_listed
+    a_key_that_is_listed_meanwhile_gets_in
+    a_coordinator_with_another_key
+    nobody_listens
+    a_name_that_does_not_resolve
+    something_that_says_nothing)
+
 taskpool_job(cluster survive)
 taskpool_scenario(cluster failure TIMEOUT 90 SCENARIOS
     a_node_is_killed_and_started_again

@@ -4,6 +4,7 @@
 #include "wire_support.h"
 
 #include "link/socket.h"
+#include "link/watch.h"
 #include "link/zap.h"
 
 #include <arpa/inet.h>
@@ -168,6 +169,27 @@ static void stop_monitor(void *socket, void *pair)
     assert_int_equal(zmq_close(pair), 0);
 }
 
+static void await_news(struct tp__watch *watch)
+{
+    zmq_pollitem_t item = {.socket = tp__watch_socket(watch), .events = ZMQ_POLLIN};
+    assert_int_equal(zmq_poll(&item, 1, PATIENCE_MS), 1);
+}
+
+static void expect_disconnected(struct tp__watch *watch)
+{
+    do
+        await_news(watch);
+    while (!tp__watch_disconnected(watch));
+}
+
+static void expect_trouble(struct tp__watch *watch, enum tp__trouble trouble)
+{
+    while (tp__watch_trouble(watch) != trouble) {
+        await_news(watch);
+        (void)tp__watch_disconnected(watch);
+    }
+}
+
 static void listed_peers_get_in_and_are_who_they_are(void **state)
 {
     (void)state;
@@ -249,12 +271,10 @@ static void whoever_expects_another_coordinator_says_nothing_to_this_one(void **
     struct tp__problem problem;
     void *wrong = tp__socket_connect(house.zmq, house.endpoint, &peers[DRIVER], &peers[STRANGER].public_key, &problem);
     assert_non_null(wrong);
-    void *watch = tp__watch_open(house.zmq, wrong);
+    struct tp__watch *watch = tp__watch_open(house.zmq, wrong);
     assert_non_null(watch);
     send_text(wrong, "secret");
-    zmq_pollitem_t item = {.socket = watch, .events = ZMQ_POLLIN};
-    assert_int_equal(zmq_poll(&item, 1, PATIENCE_MS), 1);
-    assert_true(tp__watch_disconnected(watch));
+    expect_disconnected(watch);
     void *good = connect_peer(&house, DRIVER);
     send_text(good, "good");
     (void)expect(&house, "good", DRIVER);
@@ -374,13 +394,11 @@ static void a_message_past_the_limit_costs_its_sender_the_connection(void **stat
     static uint8_t huge[TP__FRAME_LIMIT_BYTES + 1000];
     void *good = connect_peer(&house, DRIVER);
     void *bad = connect_peer(&house, NODE);
-    void *watch = tp__watch_open(house.zmq, bad);
+    struct tp__watch *watch = tp__watch_open(house.zmq, bad);
     send_text(bad, "first");
     (void)expect(&house, "first", NODE);
     assert_true(tp__socket_send(bad, NULL, huge, sizeof huge));
-    zmq_pollitem_t item = {.socket = watch, .events = ZMQ_POLLIN};
-    assert_int_equal(zmq_poll(&item, 1, PATIENCE_MS), 1);
-    assert_true(tp__watch_disconnected(watch));
+    expect_disconnected(watch);
     send_text(good, "good");
     (void)expect(&house, "good", DRIVER);
     /* one that is as long as it may be arrives */
@@ -427,20 +445,121 @@ static void a_watch_sees_the_coordinator_go(void **state)
     struct house house;
     open_house(&house, true);
     void *peer = connect_peer(&house, NODE);
-    void *watch = tp__watch_open(house.zmq, peer);
+    struct tp__watch *watch = tp__watch_open(house.zmq, peer);
     assert_non_null(watch);
     send_text(peer, "hello");
     (void)expect(&house, "hello", NODE);
     assert_false(tp__watch_disconnected(watch));
     assert_int_equal(zmq_close(house.router), 0);
     house.router = NULL;
-    zmq_pollitem_t item = {.socket = watch, .events = ZMQ_POLLIN};
-    assert_int_equal(zmq_poll(&item, 1, PATIENCE_MS), 1);
-    assert_true(tp__watch_disconnected(watch));
+    expect_disconnected(watch);
     tp__watch_close(watch);
     assert_int_equal(zmq_close(peer), 0);
     tp__watch_close(NULL);
     close_house(&house);
+}
+
+/* A peer with a watch, which says something at once. */
+struct watched {
+    void *socket;
+    struct tp__watch *watch;
+};
+
+static struct watched watch_peer(const struct house *house, const char *endpoint, unsigned peer, unsigned coordinator)
+{
+    struct tp__problem problem;
+    const struct tp__public_key *believed =
+        coordinator == PEERS ? &house->key.public_key : &peers[coordinator].public_key;
+    struct watched watched;
+    watched.socket = tp__socket_connect(house->zmq, endpoint, &peers[peer], believed, &problem);
+    assert_non_null(watched.socket);
+    watched.watch = tp__watch_open(house->zmq, watched.socket);
+    assert_non_null(watched.watch);
+    send_text(watched.socket, "hello");
+    return watched;
+}
+
+static void end_watched(struct watched watched)
+{
+    tp__watch_close(watched.watch);
+    assert_int_equal(zmq_close(watched.socket), 0);
+}
+
+static void a_watch_tells_why_there_is_no_connection(void **state)
+{
+    (void)state;
+    struct house house;
+    open_house(&house, true);
+    struct watched one = watch_peer(&house, house.endpoint, STRANGER, PEERS);
+    expect_trouble(one.watch, TP__TROUBLE_UNKNOWN);
+    end_watched(one);
+    one = watch_peer(&house, house.endpoint, DRIVER, OTHER);
+    expect_trouble(one.watch, TP__TROUBLE_ANOTHER);
+    end_watched(one);
+    one = watch_peer(&house, "tcp://127.0.0.1:1", DRIVER, PEERS);
+    expect_trouble(one.watch, TP__TROUBLE_NOBODY);
+    end_watched(one);
+    one = watch_peer(&house, "tcp://no-such-host.invalid:7077", DRIVER, PEERS);
+    expect_trouble(one.watch, TP__TROUBLE_NAME);
+    end_watched(one);
+
+    one = watch_peer(&house, house.endpoint, DRIVER, PEERS);
+    (void)expect(&house, "hello", DRIVER);
+    assert_int_equal(tp__watch_trouble(one.watch), TP__TROUBLE_NONE);
+    assert_int_equal(zmq_close(house.router), 0);
+    house.router = NULL;
+    expect_trouble(one.watch, TP__TROUBLE_CLOSED);
+    expect_trouble(one.watch, TP__TROUBLE_NOBODY);
+    end_watched(one);
+    close_house(&house);
+}
+
+/* It listens, and never answers: a coordinator that is stopped, or something else. */
+static void a_listener_that_says_nothing_is_told_from_nobody(void **state)
+{
+    (void)state;
+    struct house house;
+    open_house(&house, true);
+    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    char endpoint[64];
+    (void)snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", ntohs(address.sin_port));
+    struct watched one = watch_peer(&house, endpoint, DRIVER, PEERS);
+    expect_trouble(one.watch, TP__TROUBLE_SILENT);
+    end_watched(one);
+    assert_int_equal(close(listener), 0);
+    close_house(&house);
+}
+
+static void a_trouble_is_put_into_words(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tp__trouble trouble;
+        tp_status status;
+        bool is_lasting;
+        const char *part;
+    } cases[] = {
+        {TP__TROUBLE_NAME, TP_E_ADDRESS, true, "not found"},
+        {TP__TROUBLE_NOBODY, TP_E_SYSTEM, false, "nobody listens"},
+        {TP__TROUBLE_CLOSED, TP_E_SYSTEM, false, "closed"},
+        {TP__TROUBLE_SILENT, TP_E_SYSTEM, false, "no coordinator answers"},
+        {TP__TROUBLE_NONE, TP_E_SYSTEM, false, "no coordinator answers"},
+        {TP__TROUBLE_ANOTHER, TP_E_UNTRUSTED, true, "not the coordinator"},
+        {TP__TROUBLE_UNKNOWN, TP_E_UNTRUSTED, true, " stranger`"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tp__problem problem;
+        tp__trouble_explain(cases[i].trouble, "tcp://head:7077", &peers[STRANGER], TP__ROLE_DRIVER, &problem);
+        assert_int_equal(problem.status, cases[i].status);
+        assert_non_null(strstr(problem.text, "tcp://head:7077: "));
+        assert_non_null(strstr(problem.text, cases[i].part));
+        assert_int_equal(tp__trouble_is_lasting(cases[i].trouble), cases[i].is_lasting);
+    }
 }
 
 /* Closing while reports may come: libzmq's thread must find somebody to report to, or nobody to ask. */
@@ -451,7 +570,7 @@ static void watches_close_whatever_is_reported(void **state)
     open_house(&house, true);
     for (unsigned i = 0; i < 200; i++) {
         void *stranger = connect_peer(&house, STRANGER);
-        void *watch = tp__watch_open(house.zmq, stranger);
+        struct tp__watch *watch = tp__watch_open(house.zmq, stranger);
         assert_non_null(watch);
         send_text(stranger, "let me in");
         expect_refused(&house, STRANGER); /* about now the connection ends */
@@ -631,6 +750,9 @@ int main(void)
         cmocka_unit_test(a_message_past_the_limit_costs_its_sender_the_connection),
         cmocka_unit_test(sending_to_a_peer_that_is_gone_says_so),
         cmocka_unit_test(a_watch_sees_the_coordinator_go),
+        cmocka_unit_test(a_watch_tells_why_there_is_no_connection),
+        cmocka_unit_test(a_listener_that_says_nothing_is_told_from_nobody),
+        cmocka_unit_test(a_trouble_is_put_into_words),
         cmocka_unit_test(watches_close_whatever_is_reported),
         cmocka_unit_test(endpoints_that_are_none_are_refused),
         cmocka_unit_test(hostile_handshakes_harm_nobody),

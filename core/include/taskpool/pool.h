@@ -67,12 +67,13 @@ typedef struct tp_map_options {
 /** Opens a pool. `where` is "local" (a worker a processor that this process may use), "local:4", or "tcp://host:port"
  *  for a cluster; NULL means $TASKPOOL, and "local" if that is not set. Inside a task NULL gives a handle on the task's
  *  own pool: draining or closing it waits for what was submitted through that handle.
- *  Returns NULL on failure, with the reason in tp_last_error(): TP_E_NO_INIT, TP_E_ADDRESS, TP_E_LIMIT (more than 4,096
- *  workers), TP_E_UNSUPPORTED (a cluster, in a library without it, inside a task on one, or with an option of
- *  local pools), TP_E_NOMEM, TP_E_SYSTEM (a
- *  cluster: also when no coordinator answers within 10 s). A cluster reads the files of $TASKPOOL_KEY and
- *  $TASKPOOL_AUTHORIZED_KEYS: TP_E_UNTRUSTED (one that others can read or write, no key of a coordinator), TP_E_DECODE
- *  (malformed); and the coordinator may refuse, with a status of its own. The caller owns the handle: tp_pool_close. */
+ *  Returns NULL on failure, with the reason in tp_last_error(): TP_E_NO_INIT, TP_E_ADDRESS (also a host that is not
+ *  found), TP_E_LIMIT (more than 4,096 workers), TP_E_UNSUPPORTED (a cluster, in a library without it, inside a task on
+ *  one, or with an option of local pools), TP_E_NOMEM, TP_E_SYSTEM (a cluster: also when no coordinator answers within
+ *  10 s). A cluster reads the files of $TASKPOOL_KEY and $TASKPOOL_AUTHORIZED_KEYS: TP_E_UNTRUSTED (one that others can
+ *  read or write, no key of a coordinator; a coordinator with another key, or one that does not know this key),
+ *  TP_E_DECODE (malformed); and the coordinator may refuse, with a status of its own. What only a person can mend, a
+ *  host that is not found or a key, is reported after 3 s. The caller owns the handle: tp_pool_close. */
 tp_pool *tp_pool_open(const char *where) __attribute__((warn_unused_result));
 tp_pool *tp_pool_open_with(const char *where, tp_pool_options options) __attribute__((warn_unused_result));
 

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* Design notes
+ *
+ * The session's state machine belongs to one thread. Others reach it through the inbox: the thread takes all that waits
+ * at once, so that batches form by themselves under load and nothing waits when there is none.
+ *
+ * It sleeps in poll(2) rather than zmq_poll, which makes a dozen system calls each time. ZeroMQ's descriptors tell of
+ * news once, and any call on a socket may take the news: so the socket is asked itself before each sleep; on the watch
+ * nothing is called but when its descriptor has told.
+ */
+#include "base/error.h"
+#include "cluster/driver.h"
+#include "link/socket.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    TROUBLE_LASTS_MS = 3000, /* so long somebody may be about to list this key, or to start the right coordinator */
+};
+
+static void take_submit(struct tp__driver *driver, const struct tp__driver_entry *entry, const uint8_t *payload)
+{
+    struct tp_promise *promise = entry->object;
+    const struct tp__session_task task = {.tag = promise,
+                                          .task = entry->task,
+                                          .flags = entry->flags,
+                                          .worker = entry->worker,
+                                          .stack_kib = entry->stack_kib,
+                                          .max_attempts = entry->max_attempts,
+                                          .payload = payload,
+                                          .length = (size_t)entry->length};
+    tp_status status;
+    const uint64_t sequence = tp__session_submit(driver->session, &task, &status);
+    if (sequence > 0) {
+        *tp__remote_place(promise) = (void *)(uintptr_t)sequence;
+        return;
+    }
+    struct tp__problem problem = {.status = status};
+    (void)tp__session_state(driver->session, &problem);
+    char message[400];
+    snprintf(message, sizeof message, "task '%.80s' was not sent to the cluster: %s", promise->definition->name,
+             status == TP_E_ARGUMENT   ? "the worker that it is pinned to is gone"
+             : status == TP_E_NOMEM    ? "out of memory"
+             : problem.text[0] != '\0' ? problem.text
+                                       : tp_status_text(status));
+    const struct tp__origin origin = {.task = promise->definition->name, .node = "", .worker = -1};
+    tp__remote_resolve(promise, NULL, 0, tp__error_new(status, &origin, message));
+}
+
+static void take_cancel(struct tp__driver *driver, struct tp_promise *promise)
+{
+    const uint64_t sequence = (uint64_t)(uintptr_t)*tp__remote_place(promise);
+    if (sequence > 0) {
+        *tp__remote_place(promise) = NULL;
+        tp__session_cancel(driver->session, sequence);
+        tp_promise_release(promise); /* the session's */
+    }
+    tp_promise_release(promise);
+}
+
+/* True if there was something. */
+static bool take_inbox(struct tp__driver *driver)
+{
+    struct tp__reader reader = tp__inbox_take(&driver->inbox);
+    const bool found = tp__reader_left(&reader) > 0;
+    while (tp__reader_left(&reader) > 0) {
+        struct tp__driver_entry entry;
+        memcpy(&entry, tp__get_bytes(&reader, sizeof entry), sizeof entry);
+        switch ((enum tp__driver_entry_type)entry.type) {
+        case TP__ENTRY_SUBMIT:
+            take_submit(driver, &entry, tp__get_bytes(&reader, (size_t)entry.length));
+            break;
+        case TP__ENTRY_CANCEL:
+            take_cancel(driver, entry.object);
+            break;
+        case TP__ENTRY_OPERATION_DONE:
+            tp__operations_done(&driver->operations, entry.object);
+            break;
+        }
+    }
+    return found;
+}
+
+/* Tells the one who opens the pool what has become of it. */
+static void report(struct tp__driver *driver)
+{
+    struct tp__driver_news news = {.problem.status = TP_OK};
+    news.state = tp__session_state(driver->session, &news.problem);
+    news.is_answered = news.state == TP__SESSION_OPEN && tp__session_is_answered(driver->session);
+    if (news.state == TP__SESSION_OPEN)
+        driver->trouble = TP__TROUBLE_NONE;
+    news.trouble = driver->trouble;
+    news.is_hopeless = tp__trouble_is_lasting(driver->trouble) && tp__now_ms() - driver->trouble_ms >= TROUBLE_LASTS_MS;
+    const struct tp__driver_news *last = &driver->news;
+    if (news.state == last->state && news.is_answered == last->is_answered && news.trouble == last->trouble &&
+        news.is_hopeless == last->is_hopeless)
+        return;
+    pthread_mutex_lock(&driver->open_lock);
+    driver->news = news;
+    pthread_cond_broadcast(&driver->open_changed);
+    pthread_mutex_unlock(&driver->open_lock);
+}
+
+static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
+{
+    if (!tp__inbox_announce_sleep(&driver->inbox))
+        return;
+    const int64_t left = wanted_ms - tp__now_ms();
+    struct pollfd items[3] = {{.fd = driver->inbox.descriptor, .events = POLLIN},
+                              {.fd = driver->socket_descriptor, .events = POLLIN},
+                              {.fd = driver->watch_descriptor, .events = POLLIN}};
+    if (!driver->socket || !tp__socket_has_message(driver->socket)) {
+        (void)poll(items, 3, left < 0 ? 0 : (int)(left < 1000 ? left : 1000));
+        driver->watch_has_news = driver->watch_has_news || items[2].revents != 0;
+    }
+    tp__inbox_awake(&driver->inbox);
+}
+
+void *tp__driver_run(void *argument)
+{
+    struct tp__driver *driver = argument;
+    tp__driver_reconnect(driver);
+    while (!atomic_load_explicit(&driver->is_closing, memory_order_acquire)) {
+        if (take_inbox(driver))
+            tp__session_flush(driver->session, tp__now_ms()); /* at once: a task that is run alone waits for nothing */
+        tp__driver_receive(driver);
+        tp__driver_mend(driver);
+        tp__session_flush(driver->session, tp__now_ms());
+        const int64_t next_ms = tp__session_tick(driver->session, tp__now_ms());
+        tp__driver_let_submit(driver);
+        report(driver);
+        sleep_until(driver, next_ms < driver->reconnect_ms ? next_ms : driver->reconnect_ms);
+    }
+    (void)take_inbox(driver);
+    tp__session_close(driver->session, tp__now_ms());
+    tp__driver_disconnect(driver);
+    return NULL;
+}
