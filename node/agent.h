@@ -19,11 +19,12 @@ struct agent_crash {
     char text[256]; /**< "was killed by SIGSEGV at address 0x0", "called exit(3)", "used more than its 512 MiB" ... */
     const char *backtrace;   /**< symbolized, a frame a line; "" if there is none */
     const char *last_output; /**< its last lines of standard error; "" if there are none */
-    /** The tasks that were current on its threads (sequence, dispatch). If the thread that caused the end is known,
-     *  only the one that it ran. */
+    /** The tasks that were current on its threads. If the thread that caused the end is known, only the one that it
+     *  ran. */
     const struct agent_suspect {
-        uint64_t task;
+        uint64_t task; /**< its sequence */
         uint32_t dispatch;
+        uint32_t thread; /**< from 0 */
     } * suspects;
     size_t suspect_count;
     /** For tasks that the process had: had it started? NULL: unknown, treated as started. */

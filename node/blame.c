@@ -15,12 +15,13 @@ static bool has_started(const struct agent_crash *crash, const struct task *task
     return !crash->has_started || crash->has_started(crash->context, task->sequence, task->dispatch);
 }
 
-static bool is_suspect(const struct agent_crash *crash, const struct task *task)
+/* NULL: it is none. */
+static const struct agent_suspect *suspect_of(const struct agent_crash *crash, const struct task *task)
 {
     for (size_t i = 0; i < crash->suspect_count; i++)
         if (crash->suspects[i].task == task->sequence && crash->suspects[i].dispatch == task->dispatch)
-            return true;
-    return false;
+            return &crash->suspects[i];
+    return NULL;
 }
 
 /* The last whole lines. */
@@ -38,6 +39,7 @@ struct report {
     enum tp__crash_role role;
     bool alone;
     tp_status status;
+    uint32_t worker;    /* its number in the session, from 1; 0: unknown */
     const char *before; /* "task 'fib' BEFORE HOW on node ..." */
     const char *how;
     const char *backtrace;
@@ -61,7 +63,7 @@ static void say_crashed(struct agent *agent, struct session *session, const stru
         uint8_t *end = tp__put_u8(body.bytes, (uint8_t)report->role);
         end = tp__put_u8(end, report->alone);
         end = tp__put_u32(end, report->status);
-        end = tp__put_u32(end, 0); /* no worker */
+        end = tp__put_u32(end, report->worker);
         body.size = (size_t)(end - body.bytes);
         good = tp__put_text(&body, message, length) && tp__put_text(&body, name, name_size) &&
                tp__put_text(&body, report->backtrace, strlen(report->backtrace));
@@ -85,7 +87,7 @@ static void blame_tasks(struct agent *agent, struct worker *worker, const struct
     for (size_t i = 0; i < table->capacity; i++) {
         const struct task *task = &table->places[i];
         started += task->sequence != 0 && !task->waiting && task->worker == worker->id &&
-                   (is_suspect(crash, task) || has_started(crash, task));
+                   (suspect_of(crash, task) || has_started(crash, task));
     }
     struct report report = {.alone = started == 1 && worker->cancelled == 0 && !worker->common,
                             .status = TP_E_TASK,
@@ -98,7 +100,9 @@ static void blame_tasks(struct agent *agent, struct worker *worker, const struct
             i++;
             continue;
         }
-        if (is_suspect(crash, task)) {
+        const struct agent_suspect *suspect = suspect_of(crash, task);
+        report.worker = suspect ? session->talk.first_worker + suspect->thread + 1 : 0;
+        if (suspect) {
             report.role = TP__CRASH_SUSPECT;
             report.before = worker->verdict ? "ran in a process that " : "";
             report.backtrace = crash->backtrace ? crash->backtrace : "";

@@ -51,10 +51,12 @@ void crash_describe(const struct crash_end *end, const struct tp__worker_crash *
 }
 
 /* False: no task runs there. */
-static bool suspect_of(const struct tp__worker_slot *slot, struct agent_suspect *suspect)
+static bool suspect_of(const struct tp__worker_memory *memory, uint32_t thread, struct agent_suspect *suspect)
 {
+    const struct tp__worker_slot *slot = &memory->slots[thread];
     suspect->task = atomic_load_explicit(&slot->current_task, memory_order_acquire);
     suspect->dispatch = atomic_load_explicit(&slot->current_dispatch, memory_order_relaxed);
+    suspect->thread = thread;
     return suspect->task != 0;
 }
 
@@ -62,11 +64,11 @@ size_t crash_suspects(const struct tp__worker_memory *memory, uint32_t threads, 
                       struct agent_suspect *suspects)
 {
     /* Of a thread that ran no task when it crashed the cause may be any of the others'. */
-    if (record->thread >= 1 && record->thread <= threads && suspect_of(&memory->slots[record->thread - 1], suspects))
+    if (record->thread >= 1 && record->thread <= threads && suspect_of(memory, record->thread - 1, suspects))
         return 1;
     size_t count = 0;
     for (uint32_t i = 0; i < threads; i++)
-        if (suspect_of(&memory->slots[i], &suspects[count]))
+        if (suspect_of(memory, i, &suspects[count]))
             count++;
     return count;
 }

@@ -21,9 +21,12 @@ bool tp__session_read_error(struct tp__session *session, struct tp__reader *body
     size_t message;
     size_t task;
     size_t backtrace;
+    size_t node = 0;
     session->texts.size = 0;
     if (!copy_text(session, body, &message) || !copy_text(session, body, &task) ||
         !copy_text(session, body, &backtrace))
+        return false;
+    if (tp__reader_left(body) > 0 && !copy_text(session, body, &node))
         return false;
     const char *texts = (const char *)session->texts.bytes;
     *error =
@@ -31,6 +34,7 @@ bool tp__session_read_error(struct tp__session *session, struct tp__reader *body
                                    .message = texts + message,
                                    .task = texts + task,
                                    .backtrace = texts + backtrace,
+                                   .node = node > 0 ? texts + node : NULL,
                                    .worker = worker > 0 && worker <= INT_MAX ? (int)(worker - 1) : -1};
     return true;
 }
@@ -42,7 +46,7 @@ static void failed(struct tp__session *session, struct task *task, struct tp__re
         tp__session_node_failed(task->node, "it sent a malformed record");
         return;
     }
-    error.node = task->node->name;
+    error.node = error.node ? error.node : task->node->name;
     tp__session_reject(session, task, &error, false);
 }
 

@@ -439,8 +439,8 @@ void tp__session_returned(struct tp__session *session, struct task *task, struct
 /* ---- session_records.c ---- */
 
 void tp__session_records(struct tp__session *session, struct node *node, struct tp__reader *records);
-/** u32 status, u32 worker + 1, texts: message, task, backtrace. False if malformed (or without memory). The strings are
- *  valid until the next call. */
+/** u32 status, u32 worker + 1, texts: message, task, backtrace, perhaps node (else NULL). False if malformed (or
+ *  without memory). The strings are valid until the next call. */
 bool tp__session_read_error(struct tp__session *session, struct tp__reader *body, struct tp__session_error *error);
 
 /* ---- session_children.c ---- */

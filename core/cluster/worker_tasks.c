@@ -9,6 +9,7 @@
 #include "cluster/worker.h"
 #include "cluster/worker_output.h"
 #include "runtime/pool.h"
+#include "runtime/raise.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -123,8 +124,10 @@ static bool put_error(struct tp__buffer *body, const tp_error *error, const char
     uint8_t head[8];
     tp__put_u32(tp__put_u32(head, (uint32_t)error->status), (uint32_t)(error->worker + 1));
     const char *name = error->task[0] ? error->task : task;
+    const bool is_from_here = !error->task[0] || strcmp(error->node, "local") == 0;
     return tp__buffer_append(body, head, sizeof head) && tp__put_text(body, error->message, strlen(error->message)) &&
-           tp__put_text(body, name, strlen(name)) && tp__put_text(body, error->backtrace, strlen(error->backtrace));
+           tp__put_text(body, name, strlen(name)) && tp__put_text(body, error->backtrace, strlen(error->backtrace)) &&
+           (is_from_here || tp__put_text(body, error->node, strlen(error->node)));
 }
 
 static void report_failure(const struct tp__work *work, const tp_error *error, const char *task)
@@ -143,9 +146,9 @@ static void report_result(const struct tp__work *work, struct tp_promise *promis
     const struct tp__foreign_identity *identity = &work->foreign.identity;
     struct tp__encoded value;
     if (tp__value_encode(task->result_kind, task->result_size, tp__promise_result(promise), &value) != TP_OK) {
-        tp_error error = *tp_last_error();
-        error.worker = tp_worker_index();
-        report_failure(work, &error, task->name);
+        struct tp__error_record *error = tp__result_error(task);
+        report_failure(work, tp__error_view(error), task->name);
+        tp__error_release(error);
         return;
     }
     tp__worker_send(TP__RECORD_RESULT, identity->sequence, identity->dispatch, 0, value.bytes, value.size);

@@ -74,6 +74,12 @@ void tp__executor_release(struct tp__executor *executor);
 bool tp__executor_submit(struct tp__executor *executor, struct tp_promise *task) __attribute__((warn_unused_result));
 
 /** The worker of this executor that the calling thread is, NULL if it is none. */
+/** tp_error's `node` of what fails before, or without, anybody knowing where it runs. */
+static inline const char *tp__executor_node(const struct tp__executor *executor)
+{
+    return executor->remote ? "" : "local";
+}
+
 static inline struct tp__worker *tp__executor_current_worker(const struct tp__executor *executor)
 {
     struct tp__worker *worker = tp__loop_of_thread ? tp__loop_of_thread->worker : NULL;

@@ -65,7 +65,7 @@ static struct tp__error_record *keep_result(struct tp_promise *task)
     unsigned char copy[64];
     void *result = tp__promise_result(task);
     if (tp__value_copy(definition->result_kind, definition->result_size, copy, result) != TP_OK)
-        return tp__error_retain(tp__context_of_task->error);
+        return tp__result_error(definition);
     memcpy(result, copy, definition->result_size);
     return NULL;
 }

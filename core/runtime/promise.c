@@ -313,7 +313,10 @@ tp_status tp_cancel(tp_promise *promise)
         return TP_OK;
     char message[160];
     snprintf(message, sizeof message, "task '%.100s' was cancelled", promise->definition->name);
-    const struct tp__origin origin = {.task = promise->definition->name, .node = "local", .worker = -1};
+    const struct tp__origin origin = {.task = promise->definition->name,
+                                      .node = promise->tally ? tp__executor_node(tp__tally_executor(promise->tally))
+                                                             : "local",
+                                      .worker = -1};
     return tp__promise_stop(promise, tp__error_new(TP_E_CANCELLED, &origin, message), NULL);
 }
 

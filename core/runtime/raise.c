@@ -103,6 +103,15 @@ static _Noreturn void die(const char *message)
     abort();
 }
 
+struct tp__error_record *tp__result_error(const tp_task_definition *task)
+{
+    const tp_error *why = tp_last_error();
+    char message[512];
+    snprintf(message, sizeof message, "the result of task '%.100s': %.380s", task->name, why->message);
+    const struct tp__origin origin = {.task = task->name, .node = "local", .worker = tp_worker_index()};
+    return tp__error_new(why->status, &origin, message);
+}
+
 void tp_raise(const char *format, ...)
 {
     va_list arguments;

@@ -47,7 +47,7 @@ static struct tp__error_record *decode(struct tp_promise *task, const uint8_t *v
     char message[256];
     snprintf(message, sizeof message, "the result of task '%.90s' cannot be decoded: %.120s", definition->name,
              tp_last_error()->message);
-    const struct tp__origin origin = {.task = definition->name, .node = "local", .worker = -1};
+    const struct tp__origin origin = {.task = definition->name, .node = "", .worker = -1};
     return tp__error_new(status, &origin, message);
 }
 

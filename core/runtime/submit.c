@@ -100,7 +100,8 @@ static __attribute__((noinline)) tp_status add_options(tp_pool *pool, struct tp_
         char message[160];
         snprintf(message, sizeof message, "task '%.90s' did not end within %lld ms", task->definition->name,
                  (long long)options->timeout_ms);
-        const struct tp__origin origin = {.task = task->definition->name, .node = "local", .worker = -1};
+        const struct tp__origin origin = {
+            .task = task->definition->name, .node = tp__executor_node(pool->executor), .worker = -1};
         extra->timeout_error = tp__error_new(TP_E_TIMEOUT, &origin, message);
         if (tp__error_view(extra->timeout_error)->status != TP_E_TIMEOUT)
             return tp__fail_nomem("the options of a task");

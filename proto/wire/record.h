@@ -23,7 +23,8 @@ enum { TP__RECORD_HEADER_BYTES = 24, TP__RECORD_MORE = 1 };
 enum tp__record_type {
     /* worker -> agent -> driver */
     TP__RECORD_RESULT = 1,    /**< a value */
-    TP__RECORD_FAILURE = 2,   /**< u32 tp_status, u32 worker + 1, texts: message, task name, backtrace */
+    TP__RECORD_FAILURE = 2,   /**< u32 tp_status, u32 worker + 1, texts: message, task name, backtrace; and the
+                                   node's name if it is another one's */
     TP__RECORD_RETURNED = 3,  /**< has not started and will not here: u8 tp__returned, text reason */
     TP__RECORD_OPERATION = 4, /**< a channel operation: see tp__channel_action */
     TP__RECORD_WITHDRAW = 5,  /**< give the operation up if it still waits: its reply says which */

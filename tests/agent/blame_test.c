@@ -12,6 +12,7 @@ static bool only_odd_have_started(void *context, uint64_t task, uint32_t dispatc
 struct crashed {
     uint8_t role, alone;
     uint32_t status;
+    uint32_t worker; /* from 1; 0: unknown */
     char message[4096], task[64], backtrace[1024];
 };
 
@@ -34,7 +35,7 @@ static struct crashed read_crashed(const struct world_driver *driver, uint64_t t
     crashed.role = tp__get_u8(&reader);
     crashed.alone = tp__get_u8(&reader);
     crashed.status = tp__get_u32(&reader);
-    assert_int_equal(tp__get_u32(&reader), 0);
+    crashed.worker = tp__get_u32(&reader);
     read_text(&reader, crashed.message, sizeof crashed.message);
     read_text(&reader, crashed.task, sizeof crashed.task);
     read_text(&reader, crashed.backtrace, sizeof crashed.backtrace);
@@ -56,7 +57,7 @@ static void suspects_bystanders_and_unstarted_tasks_are_told_apart(void **state)
     }
     leaves[2].task = 2;
     (void)driver_submit(driver, leaves, 6);
-    const struct agent_suspect suspects[] = {{3, 1}, {5, 99}, {1000, 1}}; /* the last two are not here */
+    const struct agent_suspect suspects[] = {{3, 1, 1}, {5, 99, 0}, {1000, 1, 0}}; /* the last two are not here */
     const struct agent_crash crash = {.signal = 11,
                                       .text = "was killed by SIGSEGV at address 0x10",
                                       .backtrace = "#0 explode at demo.c:7\n#1 main",
@@ -68,6 +69,7 @@ static void suspects_bystanders_and_unstarted_tasks_are_told_apart(void **state)
     const struct crashed suspect = read_crashed(driver, 3);
     assert_int_equal(suspect.role, TP__CRASH_SUSPECT);
     assert_int_equal(suspect.alone, 0);
+    assert_int_equal(suspect.worker, 2);
     assert_int_equal(suspect.status, TP_E_TASK);
     assert_string_equal(suspect.task, "explode");
     assert_string_equal(suspect.message, "task 'explode' was killed by SIGSEGV at address 0x10 on node n1; its last "
@@ -78,6 +80,7 @@ static void suspects_bystanders_and_unstarted_tasks_are_told_apart(void **state)
         assert_int_equal(bystander.role, TP__CRASH_BYSTANDER);
         assert_string_equal(bystander.task, "fib");
         assert_string_equal(bystander.backtrace, "");
+        assert_int_equal(bystander.worker, 0);
         assert_non_null(strstr(bystander.message, "SIGSEGV"));
     }
     for (uint64_t task = 2; task <= 6; task += 2)
@@ -106,7 +109,7 @@ static void a_suspect_that_was_the_only_task_that_had_started_in_a_cell_was_alon
             process = world_process(world, 1);
             process_ready(world, process);
         }
-        const struct agent_suspect suspect = {1, 1};
+        const struct agent_suspect suspect = {1, 1, 0};
         process_end(world, process,
                     &(struct agent_crash){.text = "called exit(3)",
                                           .exit_status = 3,

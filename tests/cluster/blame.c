@@ -119,6 +119,7 @@ static void check_blame(tp_promise *promise, const char *task, const char *reaso
     CHECK_CONTAINS(error->message, error->node);
     CHECK_STR(error->task, task);
     CHECK(strncmp(error->node, "node", 4) == 0);
+    CHECK(error->worker >= 0 && (size_t)error->worker < tp_pool_size(pool));
     if (function)
         CHECK_CONTAINS(error->backtrace, function);
 }

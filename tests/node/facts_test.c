@@ -70,6 +70,7 @@ static void the_thread_that_crashed_names_the_suspect(void **state)
     assert_int_equal(crash_suspects(memory, THREADS, &record, suspects), 1);
     assert_int_equal(suspects[0].task, 12);
     assert_int_equal(suspects[0].dispatch, 2);
+    assert_int_equal(suspects[0].thread, 2);
     record.thread = 0;
     assert_int_equal(crash_suspects(memory, THREADS, &record, suspects), THREADS);
     record.thread = THREADS + 1;

@@ -178,7 +178,7 @@ static void ended(struct world *world, void *object, uint64_t argument, bool liv
     for (const struct run *run = process->runs; run && crash.suspect_count < 64; run = run->next)
         if (run->state == RUN_RUNNING && (!process->culprit.known || (process->culprit.task == run->task &&
                                                                       process->culprit.dispatch == run->dispatch)))
-            suspects[crash.suspect_count++] = (struct agent_suspect){run->task, run->dispatch};
+            suspects[crash.suspect_count++] = (struct agent_suspect){.task = run->task, .dispatch = run->dispatch};
     struct machine *machine = process->machine;
     process->pending++;
     if (process->out.size > 0)

@@ -13,12 +13,16 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /** The detail of a failure. Every pointer is valid as long as the error itself; none of the strings is ever NULL, an
- *  unknown one is "". */
+ *  unknown one is "".
+ *  `task`, `node` and `worker` are those of the task in which the error arose; tp_try passes them on. They are unknown
+ *  for a call that failed outside tasks. `node` and `worker` are unknown for a task that was cancelled or ran out of
+ *  time (on a cluster; in a local pool the worker alone), which may not have begun, and for one that no node took;
+ *  `worker` for one whose node was lost, and for one that was parked when its process died of another. */
 typedef struct tp_error {
     tp_status status;
-    int worker;            /**< index of the worker that ran the task, -1 where no worker was involved */
+    int worker;            /**< index of the worker that ran the task, -1: unknown or none */
     const char *message;   /**< what happened, to what, and what to do; without a line end */
-    const char *task;      /**< name of the task that failed */
+    const char *task;      /**< name of the task */
     const char *node;      /**< name of the node that ran the task; "local" for a local pool */
     const char *backtrace; /**< where the error was raised, a frame a line, innermost first */
 } tp_error;
