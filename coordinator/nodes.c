@@ -127,14 +127,40 @@ void node_welcomed(struct node *node)
     struct coordinator *coordinator = node->peer->coordinator;
     offers_send_all(coordinator, node);
     sessions_send_ended(coordinator, node);
-    for (struct use *use = node->uses; use; use = use->next)
+    for (struct use *use = node->uses; use; use = use->next) {
         use->answers = 0;
+        use->sent = use->limited = 0;
+    }
     tell_drivers(coordinator, node, TASKPOOL__NODE_CONDITION__NODE_RELINKED, "its link is new");
     if (node->draining)
         tell_drivers(coordinator, node, TASKPOOL__NODE_CONDITION__NODE_DRAINING, "it is drained");
 }
 
 /* ---- being there ---- */
+
+/* So that sums do not overflow. */
+static int64_t clamp(int64_t total)
+{
+    const int64_t limit = INT64_C(1) << 60;
+    return total > limit ? limit : total < -limit ? -limit : total;
+}
+
+static void hear_rooms(struct node *node, const Taskpool__Credit *credit)
+{
+    struct coordinator *coordinator = node->peer->coordinator;
+    node->credits++;
+    for (size_t i = 0; i < credit->n_rooms; i++) {
+        const Taskpool__Room *room = credit->rooms[i];
+        struct tp__id id;
+        const bool is_id = tp__id_read(&id, room->session.data, room->session.len);
+        struct session *session = is_id ? map_find(&coordinator->sessions_by_id, &id) : NULL;
+        struct use *use = session ? use_find(session, node) : NULL;
+        if (!use)
+            continue; /* the session has ended */
+        use->limited = node->credits;
+        use->room = clamp(room->total);
+    }
+}
 
 void node_credit_received(struct node *node, const Taskpool__Credit *credit)
 {
@@ -147,6 +173,7 @@ void node_credit_received(struct node *node, const Taskpool__Credit *credit)
     node->report.finished = credit->finished;
     node->report.drained = credit->drained;
     node->report.sent = node->sent;
+    hear_rooms(node, credit);
     placement_node_changed(coordinator, node);
 }
 

@@ -7,6 +7,10 @@
  * looks for partners of the one thing that has changed, by the intersection of two sets (set.h), and each look but the
  * last one places a run. Nothing is scanned.
  *
+ * That is so but for nodes that are full of a session: they take only tasks of it that are deeper than those at the
+ * head of its queue (docs/protocol.md says why). They stay in the sets and are passed over: that costs a look, and only
+ * where nodes are full.
+ *
  * Sessions take turns at a node by tasks: QUANTUM of them, in as many runs as it takes, unless nobody else wants it.
  * The turn is remembered over events, so that small credits add up to the same.
  *
@@ -134,8 +138,23 @@ static uint32_t share_of(const struct coordinator *coordinator, const struct ses
     return share < 1 ? 1 : share > TP__BATCH_LIMIT ? TP__BATCH_LIMIT : (uint32_t)share;
 }
 
-/* Sends a run of `use`'s session to its node, at most `limit` tasks. Returns how many; none if the node cannot take any
- * more, as its link has filled up or ended since it was looked at last: then it is out of the set. */
+/* How many tasks of that depth the node still takes of the session. */
+static uint64_t room_for(const struct use *use, uint32_t depth)
+{
+    if (use->limited != use->node->credits)
+        return UINT64_MAX;
+    const int64_t room = use->room + depth - (int64_t)use->sent;
+    return room > 0 ? (uint64_t)room : 0;
+}
+
+static bool fits(const struct use *use, const struct queue *queue)
+{
+    return queue->tasks > 0 && room_for(use, queue_head(queue)->depth) > 0;
+}
+
+/* Sends a run of `use`'s session to its node, at most `limit` tasks. Returns how many. None if the node takes none of
+ * that session now; or none at all, as its link has filled up or ended since it was looked at last: then it is out of
+ * the set. */
 static uint32_t place(struct coordinator *coordinator, struct use *use, uint32_t limit)
 {
     struct session *session = use->session;
@@ -144,14 +163,19 @@ static uint32_t place(struct coordinator *coordinator, struct use *use, uint32_t
         set_remove(&coordinator->with_credit, node->slot);
         return 0;
     }
-    const bool is_pinned = use->pinned.tasks > 0;
+    const bool is_pinned = fits(use, &use->pinned);
     struct queue *queue = is_pinned ? &use->pinned : &session->queue;
+    if (!is_pinned && !fits(use, queue))
+        return 0;
     const uint32_t share = is_pinned ? TP__BATCH_LIMIT : share_of(coordinator, session);
     const uint64_t credit = node->credit - node->sent;
+    const uint64_t room = room_for(use, queue_head(queue)->depth);
     limit = limit < share ? limit : share;
     limit = credit < limit ? (uint32_t)credit : limit;
+    limit = room < limit ? (uint32_t)room : limit;
     const uint32_t placed = run_send(coordinator, use, queue, limit);
     node->sent += placed;
+    use->sent += placed;
     session->placed_tasks += placed;
     coordinator->placed_tasks += placed;
     if (use->pinned.tasks == 0)
@@ -174,13 +198,17 @@ void placement_session_changed(struct coordinator *coordinator, struct session *
         no_memory(session);
         return;
     }
+    uint32_t full = SET_NONE; /* the first node in a row that takes none of these */
     while (session->queue.tasks > 0) {
         const uint32_t slot =
             set_next_common(&coordinator->with_credit, &session->nodes, session->next_node, &coordinator->steps);
-        if (slot == SET_NONE)
+        if (slot == SET_NONE || slot == full)
             return;
         session->next_node = slot + 1;
-        (void)place(coordinator, session->uses[slot], TP__BATCH_LIMIT);
+        if (place(coordinator, session->uses[slot], TP__BATCH_LIMIT) > 0)
+            full = SET_NONE;
+        else if (full == SET_NONE && set_has(&coordinator->with_credit, slot))
+            full = slot;
     }
 }
 
@@ -215,10 +243,17 @@ static void serve(struct coordinator *coordinator, const struct node *node)
 {
     uint32_t limit;
     uint32_t slot;
+    uint32_t full = SET_NONE; /* the first session in a row of which it takes none */
     while (set_has(&coordinator->with_credit, node->slot) &&
-           (slot = take_turn(coordinator, node, &limit)) != SET_NONE) {
+           (slot = take_turn(coordinator, node, &limit)) != SET_NONE && slot != full) {
         const uint32_t placed = place(coordinator, coordinator->sessions[slot]->uses[node->slot], limit);
         coordinator->turn.left -= placed < coordinator->turn.left ? placed : coordinator->turn.left;
+        if (placed > 0)
+            full = SET_NONE;
+        else if (full == SET_NONE)
+            full = slot;
+        if (placed == 0)
+            coordinator->turn.left = 0;
     }
 }
 

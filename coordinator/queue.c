@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes
  *
- * A queue is a list of levels, deepest first, each with its batches in order of arrival. Depths that are queued at one
- * time are few: the search for a level is short, and LEVEL_LIMIT keeps it so whatever a driver sends; past that, a
- * batch joins the level nearest to it.
+ * A queue has a level for each depth, with its batches in order of arrival, and the set of the depths that are queued:
+ * the deepest one is found in two or three looks, however many there are. That it is always found matters: tasks that
+ * are parked on all nodes may wait for just that one. An empty queue has no memory.
  *
  * Payloads are kept as the parts in which they came: nothing is allocated for bytes that are only promised.
  */
@@ -12,17 +12,16 @@
 #include "proof.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
-    LEVEL_LIMIT = 256,
+    LEVELS_FIRST = 16,
     ALLOCATION_BYTES = 16, /* what the allocator adds */
     SMALLEST_PART_BYTES = 4096
 };
 
 struct level {
-    struct level *shallower;
-    struct batch *head, **tail;
-    uint32_t depth;
+    struct batch *head, *tail;
 };
 
 /* ---- batches ---- */
@@ -156,51 +155,59 @@ uint64_t batch_total_bytes(const struct batch *batch)
 
 /* ---- levels ---- */
 
-/* The level for that depth. NULL without memory. */
-static struct level *find_level(struct queue *queue, uint32_t depth, uint64_t *memory)
+static size_t levels_bytes(const struct queue *queue)
 {
-    struct level **place = &queue->deepest;
-    struct level *deeper = NULL;
-    for (; *place && (*place)->depth > depth; place = &(*place)->shallower)
-        deeper = *place;
-    if (*place && (*place)->depth == depth)
-        return *place;
-    if (queue->levels >= LEVEL_LIMIT)
-        return *place ? *place : deeper;
-    struct level *level = malloc(sizeof *level);
-    if (!level)
-        return NULL;
-    *level = (struct level){.shallower = *place, .tail = &level->head, .depth = depth};
-    *place = level;
-    queue->levels++;
-    *memory += sizeof *level + ALLOCATION_BYTES;
-    return level;
+    return queue->level_count * sizeof *queue->levels + set_bytes(&queue->depths);
 }
 
-static void drop_level(struct queue *queue, uint64_t *memory)
+static void free_levels(struct queue *queue, uint64_t *memory)
 {
-    struct level *level = queue->deepest;
-    queue->deepest = level->shallower;
-    queue->levels--;
-    *memory -= sizeof *level + ALLOCATION_BYTES;
-    free(level);
+    *memory -= levels_bytes(queue);
+    free(queue->levels);
+    set_free(&queue->depths);
+    *queue = (struct queue){0};
+}
+
+static bool make_level(struct queue *queue, uint32_t depth)
+{
+    if (depth < queue->level_count)
+        return true;
+    uint32_t count = queue->level_count > 0 ? queue->level_count : LEVELS_FIRST;
+    while (count <= depth)
+        count *= 2;
+    struct level *levels = realloc(queue->levels, count * sizeof *levels);
+    if (!levels)
+        return false;
+    memset(levels + queue->level_count, 0, (count - queue->level_count) * sizeof *levels);
+    queue->levels = levels;
+    queue->level_count = count;
+    return true;
 }
 
 bool queue_add(struct queue *queue, struct batch *batch, uint64_t *memory)
 {
-    struct level *level = find_level(queue, batch->depth, memory);
-    if (!level)
+    const size_t before = levels_bytes(queue);
+    const bool has_room = make_level(queue, batch->depth) && set_add(&queue->depths, batch->depth);
+    *memory += levels_bytes(queue) - before;
+    if (!has_room) {
+        if (queue->tasks == 0)
+            free_levels(queue, memory);
         return false;
+    }
+    struct level *level = &queue->levels[batch->depth];
     batch->next = NULL;
-    *level->tail = batch;
-    level->tail = &batch->next;
+    if (level->head)
+        level->tail->next = batch;
+    else
+        level->head = batch;
+    level->tail = batch;
     queue->tasks += batch->count;
     return true;
 }
 
 struct batch *queue_head(const struct queue *queue)
 {
-    return queue->deepest ? queue->deepest->head : NULL;
+    return queue->tasks > 0 ? queue->levels[set_last(&queue->depths)].head : NULL;
 }
 
 struct run queue_peek(const struct queue *queue, uint32_t limit, size_t limit_bytes)
@@ -226,17 +233,19 @@ struct run queue_peek(const struct queue *queue, uint32_t limit, size_t limit_by
 
 void queue_take(struct queue *queue, const struct run *run, uint64_t *memory)
 {
-    struct level *level = queue->deepest;
-    struct batch *batch = level->head;
+    struct batch *batch = queue_head(queue);
+    struct level *level = &queue->levels[batch->depth];
     batch->first = (uint16_t)(batch->first + run->count);
     batch->offset += (uint32_t)run->size;
     queue->tasks -= run->count;
     if (batch->first < batch->count)
         return;
     level->head = batch->next;
-    batch_free(batch, memory);
     if (!level->head)
-        drop_level(queue, memory);
+        set_remove(&queue->depths, batch->depth);
+    batch_free(batch, memory);
+    if (queue->tasks == 0)
+        free_levels(queue, memory);
 }
 
 struct payload_part *queue_take_part(struct queue *queue)
@@ -253,14 +262,15 @@ struct payload_part *queue_take_part(struct queue *queue)
 
 void queue_clear(struct queue *queue, uint64_t *memory)
 {
-    while (queue->deepest) {
-        struct level *level = queue->deepest;
+    while (queue->depths.members > 0) {
+        const uint32_t depth = set_last(&queue->depths);
+        struct level *level = &queue->levels[depth];
         while (level->head) {
             struct batch *next = level->head->next;
             batch_free(level->head, memory);
             level->head = next;
         }
-        drop_level(queue, memory);
+        set_remove(&queue->depths, depth);
     }
-    queue->tasks = 0;
+    free_levels(queue, memory);
 }

@@ -6,6 +6,7 @@
 #ifndef COORDINATOR_QUEUE_H
 #define COORDINATOR_QUEUE_H
 
+#include "set.h"
 #include "trust/batch.h"
 
 struct payload_part {
@@ -31,7 +32,7 @@ struct batch {
     uint32_t size;             /* of the leaves */
     uint32_t offset;           /* of the first leaf that has not gone */
     uint16_t count, first;     /* leaves, and how many have gone */
-    uint32_t depth;
+    uint32_t depth;            /* at most TP__DEPTH_LIMIT */
     uint8_t signature[TP__SIGNATURE_BYTES];
     uint8_t leaves[];
 };
@@ -40,9 +41,10 @@ struct level;
 
 /** Zero it to begin with. */
 struct queue {
-    struct level *deepest;
+    struct level *levels; /* by depth */
+    uint32_t level_count;
+    struct set depths; /* that are not empty */
     uint64_t tasks;
-    uint32_t levels;
 };
 
 /** What batches and payloads take, allocator's overhead included, is added to and taken off `*memory`. */

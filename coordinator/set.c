@@ -60,6 +60,23 @@ void set_remove(struct set *set, uint32_t member)
     set->members--;
 }
 
+static uint32_t last_of(uint64_t bits)
+{
+    return 63 - (uint32_t)__builtin_clzll(bits);
+}
+
+uint32_t set_last(const struct set *set)
+{
+    for (uint32_t block = set->capacity / 64; block-- > 0;) {
+        const uint64_t words = summary_of(set)[block];
+        if (words == 0)
+            continue;
+        const uint32_t word = block * 64 + last_of(words);
+        return word * 64 + last_of(set->words[word]);
+    }
+    return SET_NONE;
+}
+
 /* Of the bits that stand at or above `from`. */
 static uint64_t from_on(uint64_t bits, uint32_t from)
 {

@@ -24,6 +24,8 @@ enum { SET_NONE = UINT32_MAX };
 bool set_add(struct set *set, uint32_t member) __attribute__((warn_unused_result));
 void set_remove(struct set *set, uint32_t member);
 bool set_has(const struct set *set, uint32_t member);
+/** The greatest member; SET_NONE: it is empty. */
+uint32_t set_last(const struct set *set);
 /** The first common member from `from` on, and, if there is none, from 0 on; or SET_NONE. Adds the words it looked at
  *  to `*steps`. */
 uint32_t set_next_common(const struct set *a, const struct set *b, uint32_t from, uint64_t *steps);

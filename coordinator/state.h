@@ -58,6 +58,9 @@ struct use {
     struct tp__id incarnation;   /* none: not accepted */
     bool used;                   /* the driver has agreed: tasks may go there */
     uint32_t answers;            /* accepts and refusals since either link was made */
+    uint64_t sent;               /* tasks that went to this incarnation over the node's link */
+    uint64_t limited;            /* `credits` of the node when it said `room` */
+    int64_t room;                /* how many of depth 0 it takes in all, and one more for each level of depth */
     struct queue pinned;         /* tasks that go to this incarnation only */
     struct flow to_node, to_driver;
 };
@@ -76,9 +79,10 @@ struct node {
     bool silent, draining;
     int64_t heard_ms; /* when its link broke: when it was heard last */
     uint32_t workers;
-    uint64_t credit; /* tasks that it can take over this link, in all */
-    uint64_t sent;   /* tasks that it was sent over this link */
-    struct {         /* what it said last */
+    uint64_t credit;  /* tasks that it can take over this link, in all */
+    uint64_t sent;    /* tasks that it was sent over this link */
+    uint64_t credits; /* how often it has announced it, ever */
+    struct {          /* what it said last */
         uint32_t running, queued;
         uint64_t finished, sent;
         bool drained;

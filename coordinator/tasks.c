@@ -138,7 +138,7 @@ void tasks_received(struct peer *peer, const Taskpool__Tasks *tasks)
         return;
     }
     batch->number = tasks->batch;
-    batch->depth = tasks->depth;
+    batch->depth = tasks->depth < TP__DEPTH_LIMIT ? tasks->depth : TP__DEPTH_LIMIT;
     memcpy(batch->signature, tasks->signature.data, sizeof batch->signature);
     count(coordinator, session, batch->count, batch->size);
     if (!batch->payloads) {

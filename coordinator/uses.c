@@ -67,6 +67,7 @@ bool use_accept(struct use *use, const struct tp__id *incarnation)
     if (!map_add(&use->session->incarnations, incarnation, use))
         return false;
     use->incarnation = *incarnation;
+    use->sent = use->limited = 0;
     return true;
 }
 

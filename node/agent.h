@@ -75,6 +75,8 @@ struct agent_options {
     char machine[16];
     uint32_t workers;             /**< threads a session's common process, and what the coordinator counts */
     uint32_t sessions_per_key;    /**< 0: 16 */
+    uint32_t task_limit;          /**< tasks of a session, parked ones included; deeper ones are taken past it, one for
+                                       each level of depth. 0: 983,040 */
     uint64_t program_limit_bytes; /**< 0: TP__PROGRAM_LIMIT_BYTES */
     int64_t orphan_ms;            /**< how long sessions are kept without a coordinator; 0: 600,000 */
 };

@@ -7,7 +7,8 @@
  *     runs.c       verifying tasks and their payloads                 tasks.c      the table of tasks, those that wait
  *     workers.c    worker processes and their records                 give.c       handing tasks to them
  *     streams.c    records from and for drivers                       blame.c      what a dead process leaves
- *     credit.c     how many tasks the node wants                      recall.c     handing tasks back
+ *     credit.c     how many tasks the node wants                      rooms.c      and how deep they must be
+ *     recall.c     handing tasks back
  *
  * One event is one call of agent.h. Rooms change the state and note what is left to do (`dirty`, `failed`,
  * `wants_socket`); agent_settle does that at the end of the event: nothing is freed under somebody's feet.
@@ -122,6 +123,11 @@ struct session {
         struct verified_batch verified[VERIFIED_BATCHES];
     } trust;
     struct task_table tasks;
+    struct {
+        uint64_t received; /**< tasks, over this link */
+        bool is_said;      /**< in the last Credit */
+        int64_t said;
+    } room;
     struct waiting_list waiting[WAITING_STATES];
     struct task_names names;
     struct worker *common; /**< NULL: not running */
@@ -199,6 +205,7 @@ enum refused_kind {
 struct credit {
     uint64_t received;        /**< tasks since this link's Hello */
     uint64_t sent;            /**< the last total that was announced */
+    uint64_t most;            /**< the highest that was announced on this link: all that may come */
     bool announced;           /**< on this link */
     uint32_t running, queued; /**< as they were announced */
     uint64_t finished;
@@ -395,6 +402,19 @@ void credit_update(struct agent *agent);
 int64_t credit_tick(struct agent *agent);
 /** Tasks that are here and have not started. */
 uint64_t credit_waiting(const struct agent *agent);
+
+/* ---- rooms.c ---- */
+
+/** The link is new: the coordinator counts from 0. */
+void rooms_reset(struct agent *agent);
+/** Has a session room for more tasks than was said, so that the coordinator should know? */
+bool rooms_are_news(const struct agent *agent);
+/** Lists the sessions that are within `under_way` tasks of their limit. False without memory. The caller frees
+ *  message->rooms. */
+bool rooms_write(const struct agent *agent, uint64_t under_way, Taskpool__Credit *message)
+    __attribute__((warn_unused_result));
+/** It was sent. */
+void rooms_said(struct agent *agent, uint64_t under_way);
 
 /* ---- recall.c ---- */
 

@@ -9,6 +9,8 @@
  */
 #include "agent_state.h"
 
+#include <stdlib.h>
+
 enum {
     WORK_MS = 10,
     WANT_LIMIT = 4096,
@@ -88,6 +90,10 @@ static void announce(struct agent *agent, uint64_t total, uint64_t waiting)
     taskpool__credit__init(&message);
     Taskpool__Frame frame;
     taskpool__frame__init(&frame);
+    const uint64_t most = credit->most > total ? credit->most : total;
+    const uint64_t under_way = most > credit->received ? most - credit->received : 0;
+    if (!rooms_write(agent, under_way, &message))
+        return; /* the next event tries again */
     message.total = total;
     message.queued = (uint32_t)waiting;
     message.running = (uint32_t)(agent->tasks - waiting);
@@ -95,8 +101,12 @@ static void announce(struct agent *agent, uint64_t total, uint64_t waiting)
     message.drained = agent_is_drained(agent);
     frame.body_case = TASKPOOL__FRAME__BODY_CREDIT;
     frame.credit = &message;
-    if (!uplink_send(agent, TP__LANE_CONTROL, &frame))
+    const bool is_sent = uplink_send(agent, TP__LANE_CONTROL, &frame);
+    free(message.rooms);
+    if (!is_sent)
         return;
+    rooms_said(agent, under_way);
+    credit->most = most;
     if (credit->announced && !credit->is_asking && credit->sent <= credit->received && total > credit->received) {
         credit->is_asking = true;
         credit->asked_ms = agent->now_ms;
@@ -124,10 +134,11 @@ static bool is_news(const struct credit *credit, uint64_t total, uint64_t want)
 
 void credit_reset(struct agent *agent)
 {
-    agent->credit.received = 0;
+    agent->credit.received = agent->credit.most = 0;
     agent->credit.announced = false;
     agent->credit.is_asking = false;
     agent->credit.trip_ms = 0;
+    rooms_reset(agent);
 }
 
 static bool is_old_for_people(const struct agent *agent, uint64_t waiting)
@@ -150,7 +161,7 @@ void credit_update(struct agent *agent)
         credit->poll_ms = POLL_FIRST_MS;
     credit->polled = waiting;
     if (agent->uplink.state == UPLINK_WELCOMED && (is_news(credit, total, want) || is_old_for_people(agent, waiting) ||
-                                                   credit->drained != agent_is_drained(agent)))
+                                                   credit->drained != agent_is_drained(agent) || rooms_are_news(agent)))
         announce(agent, total, waiting);
 }
 

@@ -127,6 +127,7 @@ void run_received(struct agent *agent, const Taskpool__Tasks *tasks)
         agent_refuse(agent, REFUSED_SESSION, "no such incarnation", "frame=tasks");
         return;
     }
+    session->room.received += tasks->run <= TP__BATCH_LIMIT ? tasks->run : TP__BATCH_LIMIT;
     struct tp__hash root;
     const char *what = verify(session, tasks, &root);
     if (what) {

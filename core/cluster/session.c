@@ -24,7 +24,7 @@ static bool make_keys(struct tp__session *session)
     session->keys.offer_size = tp__offer_sign(&offer, options->key, session->keys.offer);
     session->keys.offer_hash = tp__hash_of(session->keys.offer, session->keys.offer_size);
     session->sending.leaves = malloc(TP__BATCH_LIMIT_BYTES);
-    return session->sending.leaves && tp__session_make_lane(session, 0);
+    return session->sending.leaves;
 }
 
 struct tp__session *tp__session_new(const struct tp__session_options *options,
@@ -40,6 +40,8 @@ struct tp__session *tp__session_new(const struct tp__session_options *options,
         session->options.limit_tasks = DEFAULT_LIMIT_TASKS;
     if (session->options.limit_bytes == 0)
         session->options.limit_bytes = DEFAULT_LIMIT_BYTES;
+    if (session->options.limit_depth == 0 || session->options.limit_depth > TP__DEPTH_LIMIT)
+        session->options.limit_depth = TP__DEPTH_LIMIT;
     session->actions = *actions;
     session->now_ms = now_ms;
     session->id = tp__id_new();
@@ -54,9 +56,10 @@ struct tp__session *tp__session_new(const struct tp__session_options *options,
     session->timers.acknowledge_ms = INT64_MAX;
     struct ring *rings[] = {&session->tasks.ring,     &session->tasks.queued,     &session->tasks.limbo,
                             &session->sending.pinned, &session->sending.homeless, &session->nodes.ring,
-                            &session->nodes.dirty,    &session->nodes.small};
+                            &session->nodes.dirty,    &session->nodes.small,      &session->sending.reserve};
     for (size_t i = 0; i < sizeof rings / sizeof rings[0]; i++)
         tp__ring_init(rings[i]);
+    tp__lanes_init(&session->sending.waiting);
     if (!make_keys(session)) {
         tp__session_free(session);
         return NULL;
@@ -105,10 +108,7 @@ void tp__session_free(struct tp__session *session)
     tp__session_nodes_fini(session);
     tp__session_index_fini(&session->children.index);
     free(session->children.deadlines);
-    for (uint32_t i = 0; i < session->sending.lane_count; i++)
-        free(session->sending.lanes[i]);
-    free(session->sending.lanes);
-    free(session->sending.occupied);
+    tp__lanes_fini(&session->sending.waiting);
     free(session->sending.leaves);
     tp__buffer_free(&session->texts);
     sodium_memzero(session, sizeof *session);

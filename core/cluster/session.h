@@ -75,6 +75,8 @@ struct tp__session_options {
     uint32_t stack_kib;   /**< of tasks that say none; 0: the default */
     uint64_t limit_tasks; /**< unresolved; 0: 16,777,216 */
     uint64_t limit_bytes; /**< of their captures; 0: 1 GiB */
+    uint32_t
+        limit_depth; /**< of tasks that wait for tasks that they submitted; 0: TP__DEPTH_LIMIT, which is the most */
 };
 
 /** NULL without memory. */

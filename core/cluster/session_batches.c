@@ -4,7 +4,10 @@
  *
  * A batch is made of what waits when there is room: in the budget that the coordinator gave, and in the link's lane of
  * bulk, which is kept short so that deeper tasks that come later do not stand behind a million others. It is remembered
- * until the coordinator has said of each of its tasks where it went: only then has it left the coordinator. */
+ * until the coordinator has said of each of its tasks where it went: only then has it left the coordinator.
+ *
+ * Half of the budget is a reserve: a batch goes into it only if it is deeper than those that are there. So tasks that
+ * no node takes now, as all are at their limit, never keep back the deeper ones that what is parked there waits for. */
 #include "cluster/session_state.h"
 
 #include <sodium.h>
@@ -14,51 +17,15 @@ enum { PAYLOAD_PART_BYTES = 1 << 20 };
 
 /* ---- what waits ---- */
 
-bool tp__session_make_lane(struct tp__session *session, uint16_t depth)
-{
-    if (depth >= session->sending.lane_count) {
-        const uint32_t count = (depth / 64u + 1) * 64;
-        struct ring **lanes = realloc(session->sending.lanes, count * sizeof *lanes);
-        if (!lanes)
-            return false;
-        session->sending.lanes = lanes;
-        uint64_t *occupied = realloc(session->sending.occupied, count / 64 * sizeof *occupied);
-        if (!occupied)
-            return false;
-        session->sending.occupied = occupied;
-        for (uint32_t i = session->sending.lane_count; i < count; i++)
-            lanes[i] = NULL;
-        for (uint32_t i = session->sending.lane_count / 64; i < count / 64; i++)
-            occupied[i] = 0;
-        session->sending.lane_count = count;
-    }
-    if (!session->sending.lanes[depth]) {
-        struct ring *lane = malloc(sizeof *lane);
-        if (!lane)
-            return false;
-        tp__ring_init(lane);
-        session->sending.lanes[depth] = lane;
-    }
-    return true;
-}
-
-static void put(struct ring *place, struct task *task, bool first)
-{
-    if (first)
-        tp__ring_prepend(place, &task->ring);
-    else
-        tp__ring_append(place, &task->ring);
-}
-
 static void wait_pinned(struct tp__session *session, struct task *task, bool first)
 {
     struct node *node = tp__session_node_of_worker(session, (size_t)task->rare->worker, &task->rare->local);
     task->node = node;
     if (!node) {
-        put(&session->sending.homeless, task, first);
+        tp__ring_append(first ? session->sending.homeless.next : &session->sending.homeless, &task->ring);
         return;
     }
-    put(&node->waiting, task, first);
+    tp__lanes_put(&node->waiting, task->depth, &task->ring, first);
     if (tp__ring_is_empty(&node->pinned))
         tp__ring_append(&session->sending.pinned, &node->pinned);
 }
@@ -72,8 +39,7 @@ void tp__session_wait(struct tp__session *session, struct task *task, bool first
         return;
     }
     task->node = NULL;
-    put(session->sending.lanes[task->depth], task, first);
-    session->sending.occupied[task->depth / 64] |= UINT64_C(1) << task->depth % 64;
+    tp__lanes_put(&session->sending.waiting, task->depth, &task->ring, first);
 }
 
 void tp__session_house(struct tp__session *session)
@@ -83,21 +49,6 @@ void tp__session_house(struct tp__session *session)
     tp__ring_splice(&homeless, &session->sending.homeless);
     while (!tp__ring_is_empty(&homeless))
         tp__session_wait(session, TP__RING_OF(homeless.next, struct task, ring), false);
-}
-
-/* NULL: none waits. */
-static struct ring *deepest_lane(struct tp__session *session)
-{
-    for (uint32_t word = session->sending.lane_count / 64; word-- > 0;) {
-        while (session->sending.occupied[word]) {
-            const uint32_t bit = 63 - (uint32_t)__builtin_clzll(session->sending.occupied[word]);
-            struct ring *lane = session->sending.lanes[word * 64 + bit];
-            if (!tp__ring_is_empty(lane))
-                return lane;
-            session->sending.occupied[word] &= ~(UINT64_C(1) << bit);
-        }
-    }
-    return NULL;
 }
 
 /* ---- making a batch ---- */
@@ -146,6 +97,16 @@ static uint32_t bytes_of(const struct task *task)
     return leaf_bytes(task) + (is_large(task) ? task->length : 0);
 }
 
+/* How much may be queued at the coordinator with a batch of that depth. */
+static uint64_t budget_of(const struct tp__session *session, uint32_t depth)
+{
+    const uint64_t limit = session->wire.queue_limit_bytes;
+    const struct ring *last = session->sending.reserve.previous;
+    const bool is_deeper =
+        last == &session->sending.reserve || depth > TP__RING_OF(last, const struct batch, reserve)->depth;
+    return is_deeper ? limit : limit / 2;
+}
+
 /* The first ones of a list that fit into one batch, and into the coordinator's budget; at least one, which may be past
  * it if nothing is queued. */
 static void pick(struct tp__session *session, struct ring *from, struct making *making)
@@ -153,9 +114,9 @@ static void pick(struct tp__session *session, struct ring *from, struct making *
     making->count = making->bytes = 0;
     uint64_t taken = session->sending.queued_bytes;
     uint64_t apart = 0; /* bytes of payloads that follow in frames of their own */
-    const uint64_t limit = session->wire.queue_limit_bytes;
     uint8_t *to = session->sending.leaves;
     const struct task *first = TP__RING_OF(from->next, struct task, ring);
+    const uint64_t limit = budget_of(session, first->depth);
     for (struct ring *ring = from->next; ring != from && making->count < TP__BATCH_LIMIT; ring = ring->next) {
         struct task *task = TP__RING_OF(ring, struct task, ring);
         const uint32_t leaf_size = leaf_bytes(task);
@@ -186,7 +147,9 @@ static struct batch *new_batch(struct tp__session *session, const struct making 
     session->sending.next_batch++;
     session->sending.batch_bytes += size;
     tp__ring_init(&batch->ring);
+    tp__ring_init(&batch->reserve);
     batch->node = node;
+    batch->depth = making->tasks[0]->depth;
     batch->count = batch->left = making->count;
     if (node)
         tp__ring_append(&node->batches, &batch->ring);
@@ -197,12 +160,12 @@ static void free_batch(struct tp__session *session, struct batch *batch)
 {
     tp__session_index_remove(&session->sending.batches, &batch->entry);
     tp__ring_remove(&batch->ring);
+    tp__ring_remove(&batch->reserve);
     session->sending.batch_bytes -= sizeof *batch + batch->count * sizeof batch->tasks[0];
     free(batch);
 }
 
-static void send_leaves(struct tp__session *session, const struct batch *batch, const struct making *making,
-                        uint32_t depth)
+static void send_leaves(struct tp__session *session, const struct batch *batch, const struct making *making)
 {
     struct tp__hash hashes[TP__BATCH_LIMIT];
     if (!tp__batch_hash(session->sending.leaves, making->bytes, making->count, hashes)) {
@@ -219,7 +182,7 @@ static void send_leaves(struct tp__session *session, const struct batch *batch, 
     tasks.count = tasks.run = making->count;
     tasks.signature = tp__field(signature, sizeof signature);
     tasks.leaves = tp__field(session->sending.leaves, making->bytes);
-    tasks.depth = depth;
+    tasks.depth = batch->depth;
     if (batch->node)
         tasks.incarnation = tp__field_of_id(&batch->node->incarnation);
     Taskpool__Frame frame;
@@ -266,20 +229,24 @@ static void send_batch(struct tp__session *session, struct ring *from, struct no
         tp__session_task_set_state(session, task, TASK_QUEUED);
     }
     session->tasks.dispatches += making.count;
-    send_leaves(session, batch, &making, making.tasks[0]->depth);
+    if (session->sending.queued_bytes > session->wire.queue_limit_bytes / 2)
+        tp__ring_append(&session->sending.reserve, &batch->reserve);
+    send_leaves(session, batch, &making);
     for (uint32_t i = 0; i < making.count; i++)
         if (is_large(making.tasks[i]))
             send_payload(session, making.tasks[i]);
 }
 
-/* Those at the front that never fit: the coordinator takes a frame more than it says. */
-static void reject_too_large(struct tp__session *session, struct ring *from)
+/* The deepest ones that wait; NULL: none does. One at the front that would never fit fails: the coordinator takes a
+ * frame more than it says. */
+static struct ring *deepest_that_fits(struct tp__session *session, struct lanes *lanes)
 {
     const uint64_t limit = session->wire.queue_limit_bytes + TP__FRAME_LIMIT_BYTES;
-    while (tp__session_is_linked(session) && !tp__ring_is_empty(from)) {
-        struct task *task = TP__RING_OF(from->next, struct task, ring);
-        if (bytes_of(task) <= limit)
-            return;
+    for (;;) {
+        struct ring *lane = tp__lanes_deepest(lanes);
+        struct task *task = lane ? TP__RING_OF(lane->next, struct task, ring) : NULL;
+        if (!task || bytes_of(task) <= limit || !tp__session_is_linked(session))
+            return lane;
         tp__session_reject_text(session, task, TP_E_LIMIT, NULL, true,
                                 "the captures of task '%s' take %u bytes; coordinator '%s' queues at most %llu",
                                 tp__session_task_name(session, task), (unsigned)bytes_of(task),
@@ -293,7 +260,7 @@ static bool has_room(const struct tp__session *session, const struct ring *from)
     const struct task *task = TP__RING_OF(from->next, const struct task, ring);
     const uint64_t queued = session->sending.queued_bytes;
     return tp__session_is_linked(session) && tp__link_queued(session->wire.link, TP__LANE_BULK) < TP__BULK_LANE_BYTES &&
-           (queued == 0 || queued + bytes_of(task) <= session->wire.queue_limit_bytes);
+           (queued == 0 || queued + bytes_of(task) <= budget_of(session, task->depth));
 }
 
 /* One batch for each node with pinned tasks. True if there was one. */
@@ -305,13 +272,13 @@ static bool send_pinned(struct tp__session *session)
     while (!tp__ring_is_empty(&session->sending.pinned)) {
         struct node *node = TP__RING_OF(session->sending.pinned.next, struct node, pinned);
         tp__ring_remove(&node->pinned);
-        reject_too_large(session, &node->waiting);
-        if (tp__ring_is_empty(&node->waiting))
+        struct ring *lane = deepest_that_fits(session, &node->waiting);
+        if (!lane)
             continue;
         tp__ring_append(&seen, &node->pinned);
-        if (!node->reachable || !has_room(session, &node->waiting))
+        if (!node->reachable || !has_room(session, lane))
             continue;
-        send_batch(session, &node->waiting, node);
+        send_batch(session, lane, node);
         sent = true;
     }
     tp__ring_splice(&session->sending.pinned, &seen);
@@ -323,10 +290,8 @@ void tp__session_send_waiting(struct tp__session *session)
     for (bool sent = true; sent && session->tasks.by_state[TASK_WAITING] > 0;) {
         const uint64_t waiting = session->tasks.by_state[TASK_WAITING];
         sent = send_pinned(session);
-        struct ring *lane = deepest_lane(session);
-        if (lane)
-            reject_too_large(session, lane);
-        if (lane && !tp__ring_is_empty(lane) && has_room(session, lane)) {
+        struct ring *lane = deepest_that_fits(session, &session->sending.waiting);
+        if (lane && has_room(session, lane)) {
             send_batch(session, lane, NULL);
             sent = true;
         }

@@ -137,9 +137,20 @@ struct wish {
     uint32_t stack_kib;
 };
 
+/* Would a child of it have as many unresolved tasks above it as there are depths? Then no depth would be left that
+ * could keep a way free for it. Those that have ended do not count: a task may submit its own successor for ever. */
+static bool is_nested_too_deep(const struct tp__session *session, const struct task *parent)
+{
+    uint32_t above = 0;
+    if (parent->depth == session->options.limit_depth)
+        for (const struct task *task = parent; task; task = task->rare ? task->rare->guardian : NULL)
+            above++;
+    return above > session->options.limit_depth;
+}
+
 /* NULL: it can begin. */
-static const char *why_not(const struct tp__session *session, const struct tp__reader *body, const struct wish *wish,
-                           const char *name, tp_status *status)
+static const char *why_not(const struct tp__session *session, const struct task *parent, const struct tp__reader *body,
+                           const struct wish *wish, const char *name, tp_status *status)
 {
     *status = TP_E_ARGUMENT;
     if (!body->ok || (wish->flags & ~(uint32_t)(TP__LEAF_AT_MOST_ONCE | TP__LEAF_ISOLATED)) != 0)
@@ -151,6 +162,9 @@ static const char *why_not(const struct tp__session *session, const struct tp__r
     *status = TP_E_LIMIT;
     if (tp__reader_left(body) > TP__PAYLOAD_LIMIT_BYTES)
         return "the captured values take more than 16 MiB";
+    if (is_nested_too_deep(session, parent))
+        return "tasks that wait for tasks that they submitted are nested too deep: is there a recursion without an "
+               "end?";
     *status = TP_E_FULL;
     if (session->full)
         return "the session has as many unresolved tasks, or bytes of captured values, as it may";
@@ -170,8 +184,7 @@ static bool make_child(struct tp__session *session, struct task *parent, uint32_
     rare->child_entry.key = key_of(parent->sequence, operation);
     if (wish->worker > 0)
         rare->worker = (int)(wish->worker - 1);
-    if (!tp__session_make_lane(session, child->depth) ||
-        (wish->timeout_ms > 0 && !limit_time(session, rare, wish->timeout_ms)))
+    if (wish->timeout_ms > 0 && !limit_time(session, rare, wish->timeout_ms))
         return false;
     if (!tp__session_index_add(&session->children.index, &rare->child_entry)) {
         unlimit_time(session, rare);
@@ -199,7 +212,7 @@ void tp__session_child(struct tp__session *session, struct task *parent, const s
     const struct task asked = {.function = wish.function};
     const char *name = tp__session_task_name(session, &asked);
     tp_status status;
-    const char *reason = why_not(session, &body, &wish, name, &status);
+    const char *reason = why_not(session, parent, &body, &wish, name, &status);
     if (reason) {
         refuse(session, parent, record->operation, name, status, reason);
         return;
@@ -212,7 +225,7 @@ void tp__session_child(struct tp__session *session, struct task *parent, const s
     child->function = wish.function;
     child->flags = (uint8_t)wish.flags;
     child->stack_kib = wish.stack_kib > 0 ? wish.stack_kib : session->options.stack_kib;
-    child->depth = parent->depth < TP__DEPTH_LIMIT ? (uint16_t)(parent->depth + 1) : TP__DEPTH_LIMIT;
+    child->depth = (uint16_t)(parent->depth < session->options.limit_depth ? parent->depth + 1 : parent->depth);
     tp__session_task_limit_attempts(child, wish.max_attempts);
     if (!make_child(session, parent, record->operation, child, &wish)) {
         tp__session_task_free(session, child);

@@ -144,6 +144,7 @@ static void number(struct tp__session *session)
 
 static void free_node(struct node *node)
 {
+    tp__lanes_fini(&node->waiting);
     tp__stream_free(node->stream);
     tp__assembly_free(&node->assembly);
     free(node);
@@ -163,10 +164,11 @@ static struct node *new_node(struct tp__session *session, const struct tp__accep
     node->incarnation = accept->incarnation;
     node->entry.key = key_of(&accept->incarnation);
     node->assembly.limit_bytes = TP__ASSEMBLY_LIMIT_BYTES;
-    struct ring *rings[] = {&node->ring,    &node->dirty,  &node->placed,  &node->queued,
-                            &node->waiting, &node->pinned, &node->batches, &node->small};
+    struct ring *rings[] = {&node->ring,   &node->dirty,   &node->placed, &node->queued,
+                            &node->pinned, &node->batches, &node->small};
     for (size_t i = 0; i < sizeof rings / sizeof rings[0]; i++)
         tp__ring_init(rings[i]);
+    tp__lanes_init(&node->waiting);
     return node;
 }
 
@@ -194,8 +196,9 @@ static void move_pinned(struct tp__session *session, struct node *node)
 {
     while (!tp__ring_is_empty(&node->queued))
         tp__session_again(session, TP__RING_OF(node->queued.next, struct task, ring));
-    while (!tp__ring_is_empty(&node->waiting))
-        tp__session_wait(session, TP__RING_OF(node->waiting.next, struct task, ring), false);
+    struct ring *lane;
+    while ((lane = tp__lanes_deepest(&node->waiting)) != NULL)
+        tp__session_wait(session, TP__RING_OF(lane->next, struct task, ring), false);
     tp__ring_remove(&node->pinned);
 }
 

@@ -6,6 +6,7 @@
  *     session_link.c        the link to the coordinator, made anew when it breaks; frames
  *     session_tasks.c       the table of unresolved tasks by sequence, and how each of them ends
  *     session_batches.c     tasks that wait go to the coordinator; which were placed where
+ *     session_lanes.c       those that wait, by depth
  *     session_nodes.c       nodes that are used, the numbers of their workers, how they are lost
  *     session_accepts.c     which nodes are believed, and why not
  *     session_streams.c     records to and from nodes
@@ -27,6 +28,7 @@
 
 #include "cluster/session.h"
 #include "cluster/session_index.h"
+#include "cluster/session_lanes.h"
 #include "cluster/session_ring.h"
 #include "link/link.h"
 #include "trust/batch.h"
@@ -35,7 +37,6 @@
 
 enum {
     TP__PAGE_TASKS = 256,
-    TP__DEPTH_LIMIT = 65535, /* tasks deeper than that count as so deep */
     TP__LOSSES_LIMIT = 16,
     TP__REFUSALS_LIMIT = 3,
     TP__DEFAULT_ATTEMPTS = 3,
@@ -130,7 +131,9 @@ struct operation {
 struct batch {
     struct index_entry entry; /* key: its number */
     struct ring ring;         /* pinned: of its node */
+    struct ring reserve;      /* in sending.reserve: it took more than its share of the coordinator's budget */
     struct node *node;        /* pinned; NULL: anywhere */
+    uint32_t depth;
     uint32_t count;
     uint32_t left; /* not placed yet */
     struct batch_task {
@@ -161,9 +164,9 @@ struct node {
     int64_t heard_ms;
 
     struct ring placed;
-    struct ring queued;  /* pinned here, at the coordinator */
-    struct ring waiting; /* pinned here */
-    struct ring pinned;  /* in sending.pinned: `waiting` is not empty */
+    struct ring queued;   /* pinned here, at the coordinator */
+    struct lanes waiting; /* pinned here */
+    struct ring pinned;   /* in sending.pinned: `waiting` is not empty */
     struct ring batches;
 
     uint32_t generation; /* raised when frames on the way to it may have been lost */
@@ -238,13 +241,12 @@ struct tp__session {
     } tasks;
 
     struct {
-        struct ring **lanes; /* by depth */
-        uint32_t lane_count;
-        uint64_t *occupied;   /* a bit a lane: it may have tasks */
+        struct lanes waiting;
         struct ring pinned;   /* nodes with tasks that are pinned there */
         struct ring homeless; /* pinned tasks without a node */
         struct index batches;
         size_t batch_bytes;
+        struct ring reserve; /* each deeper than those before it */
         uint64_t next_batch;
         uint64_t queued_bytes; /* at the coordinator */
         uint8_t *leaves;       /* room for those of a batch */
@@ -363,8 +365,6 @@ void tp__session_stop(struct tp__session *session, struct task *task);
 
 /** It waits to be sent, behind or before what waits. */
 void tp__session_wait(struct tp__session *session, struct task *task, bool first);
-/** Makes sure that tp__session_wait finds a place. False without memory. */
-bool tp__session_make_lane(struct tp__session *session, uint16_t depth);
 void tp__session_send_waiting(struct tp__session *session);
 void tp__session_placed(struct tp__session *session, const Taskpool__Placed *placed);
 void tp__session_drop_batches(struct tp__session *session, struct node *node); /* NULL: all */

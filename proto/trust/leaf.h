@@ -19,7 +19,8 @@ enum tp__leaf_flag {
 };
 enum {
     TP__LEAF_HEADER_BYTES = 48,
-    TP__LEAF_INLINE_LIMIT_BYTES = 64 << 10 /**< a longer payload makes the leaf LARGE; a shorter one must not be */
+    TP__LEAF_INLINE_LIMIT_BYTES = 64 << 10, /**< a longer payload makes the leaf LARGE; a shorter one must not be */
+    TP__DEPTH_LIMIT = 65535                 /**< deeper tasks count as so deep */
 };
 
 struct tp__leaf {

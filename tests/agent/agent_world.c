@@ -314,6 +314,8 @@ static void coordinator_received(void *context, const Taskpool__Frame *frame)
         world->credit = frame->credit->total;
         world->finished = frame->credit->finished;
         world->queued = frame->credit->queued;
+        world->has_room = frame->credit->n_rooms > 0;
+        world->room = world->has_room ? frame->credit->rooms[0]->total : 0;
         return;
     case TASKPOOL__FRAME__BODY_NEED:
         answer_need(world, frame->need);
@@ -408,6 +410,11 @@ void world_authorize(struct world *world, struct world_driver **drivers, size_t 
 
 struct world *world_new(void)
 {
+    return world_new_with_limit(0);
+}
+
+struct world *world_new_with_limit(uint32_t task_limit)
+{
     assert_true(tp__trust_start());
     struct world *world = calloc(1, sizeof *world);
     assert_non_null(world);
@@ -416,8 +423,11 @@ struct world *world_new(void)
     tp__key_generate(&world->node_key, "n1");
     world_authorize(world, NULL, 0);
 
-    const struct agent_options options = {
-        .name = "n1", .machine = "x86_64", .workers = 2, .program_limit_bytes = WORLD_PROGRAM_LIMIT_BYTES};
+    const struct agent_options options = {.name = "n1",
+                                          .machine = "x86_64",
+                                          .workers = 2,
+                                          .program_limit_bytes = WORLD_PROGRAM_LIMIT_BYTES,
+                                          .task_limit = task_limit};
     const struct agent_actions actions = {
         .transmit = transmit,
         .reconnect = reconnect,

@@ -78,6 +78,8 @@ struct world {
     uint64_t credit, finished;
     uint32_t queued;
     unsigned credits; /**< frames */
+    bool has_room;    /**< the last one was about a session's limit */
+    int64_t room;     /**< ... its total */
     bool link_broke;
 
     struct world_process processes[WORLD_PROCESSES];
@@ -102,6 +104,7 @@ struct world {
 };
 
 struct world *world_new(void);
+struct world *world_new_with_limit(uint32_t task_limit);
 void world_free(struct world *world);
 /** Carries messages until there are none. */
 void world_run(struct world *world);

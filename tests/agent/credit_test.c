@@ -138,6 +138,74 @@ static void a_task_cancelled_before_its_start_does_not_wait_for_ever(void **stat
     world_free(world);
 }
 
+/* They start and park: no record says so. */
+static void park(struct world_driver *driver, struct world_process *process, uint64_t first, uint32_t count)
+{
+    submit(driver, first, count);
+    process->started += count;
+    world_pass(driver->world, 100);
+}
+
+static void a_session_near_its_limit_is_told_how_many_may_come(void **state)
+{
+    (void)state;
+    struct world *world = world_new_with_limit(10);
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    park(driver, process, 1, 4);
+    assert_int_equal(world->credit, 8);
+    assert_false(world->has_room); /* 4 here, 4 more may come */
+    park(driver, process, 5, 4);
+    assert_true(world->has_room);
+    assert_int_equal(world->room, 10);
+    process_finish(world, process, 1);
+    assert_int_equal(world->room, 10); /* two may come: one more is no news */
+    process_finish(world, process, 2);
+    assert_false(world->has_room);
+    park(driver, process, 9, 4);
+    assert_int_equal(world->room, 12);
+    const unsigned before = world->credits;
+    process_finish(world, process, 3); /* it was full: each is news */
+    assert_int_equal(world->room, 13);
+    assert_int_equal(world->credits, before + 1);
+    process_finish(world, process, 4);
+    assert_int_equal(world->room, 13);
+    world_free(world);
+}
+
+static void tasks_past_the_limit_leave_no_room_until_they_are_gone(void **state)
+{
+    (void)state;
+    struct world *world = world_new_with_limit(4);
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    park(driver, process, 1, 4);
+    park(driver, process, 5, 3); /* deeper ones */
+    assert_int_equal(world->room, 4);
+    for (uint64_t task = 5; task <= 7; task++)
+        process_finish(world, process, task);
+    assert_int_equal(world->room, 7);
+    world_free(world);
+}
+
+static void on_a_new_link_the_room_is_counted_anew(void **state)
+{
+    (void)state;
+    struct world *world = world_new_with_limit(4);
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    park(driver, process, 1, 3);
+    assert_int_equal(world->room, 4);
+    world_cut(world);
+    world_pass(world, 5000);
+    assert_true(world->has_room);
+    assert_int_equal(world->room, 1);
+    park(driver, process, 4, 1);
+    process_finish(world, process, 1);
+    assert_int_equal(world->room, 2);
+    world_free(world);
+}
+
 static void send_recall(struct world *world, uint32_t count, bool drain)
 {
     Taskpool__Recall recall;
@@ -207,6 +275,9 @@ int main(void)
         cmocka_unit_test(never_more_than_4096_wait),
         cmocka_unit_test(parked_tasks_use_no_credit_and_a_start_is_noticed),
         cmocka_unit_test(a_task_cancelled_before_its_start_does_not_wait_for_ever),
+        cmocka_unit_test(a_session_near_its_limit_is_told_how_many_may_come),
+        cmocka_unit_test(tasks_past_the_limit_leave_no_room_until_they_are_gone),
+        cmocka_unit_test(on_a_new_link_the_room_is_counted_anew),
         cmocka_unit_test(a_recall_takes_from_the_agent_first_and_asks_processes_for_the_rest),
         cmocka_unit_test(a_drained_node_hands_back_all_and_takes_none),
     };

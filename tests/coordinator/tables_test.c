@@ -80,11 +80,14 @@ static void sets_find_the_next_number_that_they_share(void **state)
             assert_int_equal(set_next_common(&sets[0], &sets[1], from, &steps), expected);
         }
         uint32_t members = 0;
+        uint32_t last = SET_NONE;
         for (uint32_t j = 0; j < NUMBERS; j++) {
             assert_int_equal(set_has(&sets[0], j), in[0][j]);
             members += in[0][j];
+            last = in[0][j] ? j : last;
         }
         assert_int_equal(sets[0].members, members);
+        assert_int_equal(set_last(&sets[0]), last);
     }
     set_free(&sets[0]);
     set_free(&sets[1]);

@@ -1,5 +1,6 @@
 set(coordinator_world SOURCES coordinator/world.c LIBRARIES taskpool_coordinator_state taskpool_proto)
 taskpool_test(coordinator placement_test TIMEOUT 120 ${coordinator_world})
+taskpool_test(coordinator rooms_test ${coordinator_world})
 taskpool_test(coordinator nodes_test TIMEOUT 120 ${coordinator_world})
 taskpool_test(coordinator relay_test TIMEOUT 120 ${coordinator_world})
 taskpool_test(coordinator programs_test TIMEOUT 120 ${coordinator_world})

@@ -441,6 +441,22 @@ void node_credit(struct end *node, uint64_t total, uint32_t running, uint32_t qu
     world_run(node->world);
 }
 
+void node_credit_with_room(struct end *node, uint64_t total, const struct end *driver, int64_t room)
+{
+    Taskpool__Room one;
+    Taskpool__Room *rooms[] = {&one};
+    taskpool__room__init(&one);
+    one.session = tp__field_of_id(&driver->life);
+    one.total = room;
+    Taskpool__Credit credit;
+    taskpool__credit__init(&credit);
+    credit.total = total;
+    credit.n_rooms = 1;
+    credit.rooms = rooms;
+    end_send(node, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_CREDIT, &credit);
+    world_run(node->world);
+}
+
 uint64_t driver_tasks(struct end *driver, uint32_t count, const struct batch_options *options)
 {
     static const uint8_t zeros[TP__LEAF_INLINE_LIMIT_BYTES];

@@ -95,6 +95,8 @@ struct tp__id node_accept(struct end *node, const struct end *driver, uint64_t i
 void driver_use(struct end *driver, const struct tp__id *incarnation);
 struct tp__id world_join(struct end *node, struct end *driver);
 void node_credit(struct end *node, uint64_t total, uint32_t running, uint32_t queued);
+/** The node is near its limit of that session. */
+void node_credit_with_room(struct end *node, uint64_t total, const struct end *driver, int64_t room);
 
 struct batch_options {
     uint32_t depth;

@@ -335,9 +335,13 @@ static void no_more_is_queued_than_the_coordinator_gives_room_for(void **state)
     stage_run(stage);
     assert_int_equal(stage->leaf_count, 17); /* of 60,048 bytes each */
     assert_int_equal(tp__session_count(stage->session).waiting, 13);
+    for (size_t i = 0; i < 9; i++) { /* half of the room is for deeper ones, until the batch that took it has gone */
+        stage_place(stage, stage_leaf(stage), node);
+        assert_int_equal(stage->leaf_count, 17);
+    }
     stage_place(stage, stage_leaf(stage), node);
     assert_int_equal(stage->leaf_count, 18);
-    tp__session_cancel(stage->session, 2); /* it is queued there all the same */
+    tp__session_cancel(stage->session, 12); /* it is queued there all the same */
     stage_run(stage);
     assert_int_equal(stage->leaf_count, 18);
     stage_place(stage, stage_leaf(stage), node);

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* Design notes. A node takes a task of depth d only while it has fewer than task_limit + d tasks of its session: tasks
+ * that wait for deeper ones keep the way of those free, and never stand in a circle (docs/protocol.md). The coordinator
+ * counts what it sends; it is told how many of depth 0 it may send in all, which is exact whatever is under way.
+ *
+ * It is told so of sessions that could get to their limit by the credit that the coordinator has: not of others, which
+ * are nearly all. While it may still send some that are not deep, only what has gathered is told. */
+#include "agent_state.h"
+
+#include <stdlib.h>
+
+static uint64_t limit_of(const struct agent *agent)
+{
+    const uint64_t most = TASKS_LIMIT - (TP__DEPTH_LIMIT + 1);
+    const uint64_t limit = agent->options.task_limit;
+    return limit > 0 && limit < most ? limit : most;
+}
+
+static int64_t room_of(const struct agent *agent, const struct session *session)
+{
+    return (int64_t)(session->room.received + limit_of(agent)) - (int64_t)session->tasks.count;
+}
+
+static bool is_near(const struct agent *agent, const struct session *session, uint64_t under_way)
+{
+    return session->state == SESSION_ACCEPTED && session->tasks.count + under_way > limit_of(agent);
+}
+
+void rooms_reset(struct agent *agent)
+{
+    for (struct session *session = agent->sessions; session; session = session->next) {
+        session->room.received = 0;
+        session->room.is_said = false;
+    }
+}
+
+bool rooms_are_news(const struct agent *agent)
+{
+    for (const struct session *session = agent->sessions; session; session = session->next) {
+        const int64_t more = room_of(agent, session) - session->room.said;
+        const bool may_block = session->room.said <= (int64_t)session->room.received;
+        if (session->room.is_said && more > 0 && (may_block || (uint64_t)more > limit_of(agent) / 8))
+            return true;
+    }
+    return false;
+}
+
+bool rooms_write(const struct agent *agent, uint64_t under_way, Taskpool__Credit *message)
+{
+    size_t count = 0;
+    for (const struct session *session = agent->sessions; session; session = session->next)
+        count += is_near(agent, session, under_way);
+    if (count == 0)
+        return true;
+    Taskpool__Room **rooms = malloc(count * (sizeof *rooms + sizeof **rooms));
+    if (!rooms)
+        return false;
+    Taskpool__Room *next = (Taskpool__Room *)(void *)(rooms + count);
+    message->rooms = rooms;
+    message->n_rooms = count;
+    for (const struct session *session = agent->sessions; session; session = session->next) {
+        if (!is_near(agent, session, under_way))
+            continue;
+        taskpool__room__init(next);
+        next->session = tp__field_of_id(&session->offer.content.session);
+        next->total = room_of(agent, session);
+        *rooms++ = next++;
+    }
+    return true;
+}
+
+void rooms_said(struct agent *agent, uint64_t under_way)
+{
+    for (struct session *session = agent->sessions; session; session = session->next) {
+        session->room.is_said = is_near(agent, session, under_way);
+        session->room.said = room_of(agent, session);
+    }
+}
