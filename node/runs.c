@@ -7,6 +7,8 @@
  * one about a task that is here: a lying coordinator could otherwise have a running task started elsewhere. */
 #include "agent_state.h"
 
+#include "trust/tree.h"
+
 #include <stdlib.h>
 
 /* ---- verifying ---- */
@@ -38,8 +40,8 @@ static const char *verify(struct session *session, const Taskpool__Tasks *tasks,
         return "its tasks are malformed";
     if (tasks->proof.len > 0)
         memcpy(proof, tasks->proof.data, tasks->proof.len);
-    if (!tp__batch_root_of_run(hashes, tasks->count, tasks->first, tasks->run, proof,
-                               (uint32_t)(tasks->proof.len / sizeof *proof), root))
+    if (!tp__tree_root_of_run(hashes, tasks->count, tasks->first, tasks->run, proof,
+                              (uint32_t)(tasks->proof.len / sizeof *proof), root))
         return "the proof has another length than it must";
     return verify_root(session, tasks, root) ? NULL : "the signature is wrong";
 }

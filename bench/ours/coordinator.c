@@ -12,6 +12,7 @@
 #include "link/link.h"
 #include "trust/batch.h"
 #include "trust/offer.h"
+#include "trust/tree.h"
 #include "wire/frame.h"
 
 #include <sodium.h>
@@ -244,7 +245,7 @@ static void send_tasks(struct world *world, uint32_t count)
     }
     if (!tp__batch_hash(leaves, (size_t)(to - leaves), count, hashes))
         fail("a batch");
-    const struct tp__hash root = tp__batch_root(hashes, count);
+    const struct tp__hash root = tp__tree_root(hashes, count);
     tp__batch_sign(world->signing_secret, &driver->life, ++world->batches, count, &root, signature);
     Taskpool__Tasks tasks;
     taskpool__tasks__init(&tasks);

@@ -10,6 +10,8 @@
  * no node takes now, as all are at their limit, never keep back the deeper ones that what is parked there waits for. */
 #include "cluster/session_state.h"
 
+#include "trust/tree.h"
+
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -172,7 +174,7 @@ static void send_leaves(struct tp__session *session, const struct batch *batch, 
         tp__session_unlink(session, "a batch could not be hashed"); /* it is well-formed: we wrote it */
         return;
     }
-    const struct tp__hash root = tp__batch_root(hashes, making->count);
+    const struct tp__hash root = tp__tree_root(hashes, making->count);
     uint8_t signature[TP__SIGNATURE_BYTES];
     tp__batch_sign(session->keys.signing_secret, &session->id, batch->entry.key, making->count, &root, signature);
     Taskpool__Tasks tasks;

@@ -8,6 +8,7 @@
 #include "cluster/init.h"
 #include "runtime/channels.h"
 #include "runtime/pool.h"
+#include "wire/heap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -233,6 +234,7 @@ void tp__worker_main(const char *value)
     if (sscanf(value, "%d,%d%c", &socket, &memory, &rest) != 2)
         tp__worker_die("$" TP__WORKER_VARIABLE " is \"%.40s\" instead of two descriptors", value);
     tp__worker_process.socket = socket;
+    tp__heap_keep_freed();
     (void)fcntl(socket, F_SETFD, FD_CLOEXEC);
     (void)fcntl(memory, F_SETFD, FD_CLOEXEC);
     (void)prctl(PR_SET_DUMPABLE, 0); /* no other session's process may look at this one, even with the same user */

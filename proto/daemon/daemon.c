@@ -5,6 +5,7 @@
 #include "daemon/log.h"
 #include "daemon/signals.h"
 #include "trust/keys.h"
+#include "wire/heap.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -59,6 +60,7 @@ int tp__daemon_main(const struct tp__program *program, int argc, char **argv, ui
 {
     if (!IS_TRACED) /* nobody of the same user reads the key out of this process's memory */
         (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    tp__heap_keep_freed();
     int signals = -1;
     struct tp__problem problem;
     struct tp__config *config = tp__config_read(program, argc, argv, &problem);

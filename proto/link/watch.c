@@ -150,8 +150,8 @@ static bool read_report(struct tp__watch *watch, unsigned *event, uint32_t *valu
 bool tp__watch_disconnected(struct tp__watch *watch)
 {
     bool disconnected = false;
-    unsigned event;
-    uint32_t value;
+    unsigned event = 0;
+    uint32_t value = 0;
     while (read_report(watch, &event, &value)) {
         take(watch, event, value);
         disconnected |= event == ZMQ_EVENT_DISCONNECTED;

@@ -2,6 +2,7 @@
 #include "trust/program.h"
 
 #include "trust/batch.h"
+#include "trust/tree.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -33,7 +34,7 @@ struct tp__hash tp__program_chunk_hash(uint32_t index, const void *bytes, size_t
 
 struct tp__hash tp__program_root(const struct tp__hash *hashes, uint32_t count)
 {
-    return tp__batch_root(hashes, count);
+    return tp__tree_root(hashes, count);
 }
 
 /* All `size` bytes at `offset`; 0 as errno: the file is shorter than that. */

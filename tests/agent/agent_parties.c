@@ -104,7 +104,7 @@ void driver_sign(struct world_driver *driver, struct world_batch *batch, const s
         batch->leaf_ends[i] = (size_t)(end - batch->leaves);
     }
     assert_true(tp__batch_hash(batch->leaves, (size_t)(end - batch->leaves), count, batch->hashes));
-    const struct tp__hash root = tp__batch_root(batch->hashes, count);
+    const struct tp__hash root = tp__tree_root(batch->hashes, count);
     tp__batch_sign(driver->signing_secret, &driver->offer.session, ++driver->batch, count, &root, batch->signature);
     batch->tasks.session = tp__field_of_id(&driver->offer.session);
     batch->tasks.batch = driver->batch;
@@ -116,7 +116,9 @@ void driver_sign(struct world_driver *driver, struct world_batch *batch, const s
 void batch_narrow(struct world_batch *batch, uint32_t first, uint32_t run)
 {
     const size_t start = first > 0 ? batch->leaf_ends[first - 1] : 0;
-    const uint32_t hashes = tp__batch_prove(batch->hashes, batch->tasks.count, first, run, batch->proof);
+    struct tp__hash tree[TP__TREE_LIMIT];
+    tp__tree_fill(tree, batch->hashes, batch->tasks.count);
+    const uint32_t hashes = tp__tree_prove(tree, batch->tasks.count, first, run, batch->proof);
     batch->tasks.first = first;
     batch->tasks.run = run;
     batch->tasks.leaves = tp__field(batch->leaves + start, batch->leaf_ends[first + run - 1] - start);

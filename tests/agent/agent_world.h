@@ -11,6 +11,7 @@
 #include "trust/batch.h"
 #include "trust/program.h"
 #include "trust/stream.h"
+#include "trust/tree.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

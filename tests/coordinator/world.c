@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "world.h"
 
+#include "trust/tree.h"
+
 #include <sodium.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -480,7 +482,7 @@ uint64_t driver_tasks(struct end *driver, uint32_t count, const struct batch_opt
     }
     struct tp__hash hashes[TP__BATCH_LIMIT];
     assert_true(tp__batch_hash(leaves, size, count, hashes));
-    const struct tp__hash root = tp__batch_root(hashes, count);
+    const struct tp__hash root = tp__tree_root(hashes, count);
     uint8_t signature[TP__SIGNATURE_BYTES];
     const uint64_t number = ++driver->batches;
     tp__batch_sign(driver->signing_secret, &driver->life, number, count, &root, signature);
@@ -525,9 +527,9 @@ uint64_t node_take_tasks_in_runs(struct end *node, const struct end *driver, uin
         struct tp__hash root;
         assert_true(tp__batch_hash_run(tasks->leaves.data, tasks->leaves.len, tasks->first, tasks->run, hashes));
         assert_int_equal(tasks->proof.len % sizeof root, 0);
-        assert_true(tp__batch_root_of_run(hashes, tasks->count, tasks->first, tasks->run,
-                                          (const struct tp__hash *)tasks->proof.data,
-                                          (uint32_t)(tasks->proof.len / sizeof root), &root));
+        assert_true(tp__tree_root_of_run(hashes, tasks->count, tasks->first, tasks->run,
+                                         (const struct tp__hash *)tasks->proof.data,
+                                         (uint32_t)(tasks->proof.len / sizeof root), &root));
         assert_true(tp__batch_verify(driver->signing_public, &driver->life, tasks->batch, tasks->count, &root,
                                      tasks->signature.data));
         count += tasks->run;

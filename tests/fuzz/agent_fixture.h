@@ -10,6 +10,7 @@
 #include "trust/authorized.h"
 #include "trust/batch.h"
 #include "trust/stream.h"
+#include "trust/tree.h"
 #include "wire/frame.h"
 
 #include <sodium.h>
@@ -305,7 +306,7 @@ static void fixture_submit(struct fixture *fixture, const struct tp__leaf *leaf,
     (void)tp__leaf_write(leaves, leaf);
     if (!tp__batch_hash(leaves, size, 1, hashes))
         return;
-    const struct tp__hash root = tp__batch_root(hashes, 1);
+    const struct tp__hash root = tp__tree_root(hashes, 1);
     tp__batch_sign(world.signing_secret, &world.offer.session, ++fixture->batch, 1, &root, signature);
     Taskpool__Tasks tasks;
     Taskpool__Frame frame;

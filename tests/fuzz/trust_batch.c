@@ -3,6 +3,7 @@
  * first, run and number of proof hashes, one byte each, the proof, then the leaves of the run. Good ones are taken for
  * a batch, too, whose runs must verify. */
 #include "trust/batch.h"
+#include "trust/tree.h"
 
 #include <stdlib.h>
 
@@ -14,14 +15,16 @@ static void check(bool holds)
 
 static void prove_all_runs(const struct tp__hash *hashes, uint32_t count)
 {
-    const struct tp__hash root = tp__batch_root(hashes, count);
+    const struct tp__hash root = tp__tree_root(hashes, count);
+    struct tp__hash tree[TP__TREE_LIMIT];
+    tp__tree_fill(tree, hashes, count);
     for (uint32_t first = 0; first < count; first += 1 + count / 5) {
         for (uint32_t run = 1; run <= count - first; run += 1 + count / 5) {
             struct tp__hash proof[TP__PROOF_LIMIT];
             struct tp__hash found;
-            const uint32_t needed = tp__batch_prove(hashes, count, first, run, proof);
+            const uint32_t needed = tp__tree_prove(tree, count, first, run, proof);
             check(needed <= TP__PROOF_LIMIT);
-            check(tp__batch_root_of_run(hashes + first, count, first, run, proof, needed, &found));
+            check(tp__tree_root_of_run(hashes + first, count, first, run, proof, needed, &found));
             check(memcmp(&found, &root, sizeof root) == 0);
         }
     }
@@ -64,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(again == leaves_size);
 
     struct tp__hash root;
-    (void)tp__batch_root_of_run(hashes, count, first, run, proof, proof_count, &root);
+    (void)tp__tree_root_of_run(hashes, count, first, run, proof, proof_count, &root);
     prove_all_runs(hashes, run);
     return 0;
 }

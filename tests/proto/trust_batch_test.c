@@ -2,6 +2,7 @@
 #include "trust_support.h"
 
 #include "trust/batch.h"
+#include "trust/tree.h"
 
 static uint8_t leaves[TP__BATCH_LIMIT_BYTES + 4096];
 static size_t ends[TP__BATCH_LIMIT + 1]; /* ends[i]: where leaf i begins */
@@ -35,30 +36,36 @@ static bool same(const struct tp__hash *a, const struct tp__hash *b)
     return memcmp(a, b, sizeof *a) == 0;
 }
 
-/* ---- the tree, as RFC 6962 writes it ---- */
+/* ---- the tree, by its definition ---- */
 
-static struct tp__hash node_by_definition(const struct tp__hash *left, const struct tp__hash *right)
+static void begin(crypto_generichash_blake2b_state *running, const char *text)
 {
-    struct tp__hash hash;
-    crypto_generichash_state running;
-    crypto_generichash_init(&running, NULL, 0, 32);
-    crypto_generichash_update(&running, (const uint8_t *)"taskpool/1 node", 15);
-    crypto_generichash_update(&running, left->bytes, 32);
-    crypto_generichash_update(&running, right->bytes, 32);
-    crypto_generichash_final(&running, hash.bytes, 32);
-    return hash;
+    uint8_t personal[crypto_generichash_blake2b_PERSONALBYTES] = {0};
+    memcpy(personal, text, strlen(text));
+    crypto_generichash_blake2b_init_salt_personal(running, NULL, 0, 32, NULL, personal);
 }
 
 static struct tp__hash root_by_definition(const struct tp__hash *all, uint32_t count)
 {
     if (count == 1)
         return all[0];
-    uint32_t left = 1;
-    while (2 * left < count)
-        left *= 2;
-    const struct tp__hash a = root_by_definition(all, left);
-    const struct tp__hash b = root_by_definition(all + left, count - left);
-    return node_by_definition(&a, &b);
+    struct tp__hash hash;
+    crypto_generichash_blake2b_state running;
+    begin(&running, "taskpool/1 node");
+    if (count <= 8) {
+        for (uint32_t i = 0; i < count; i++)
+            crypto_generichash_blake2b_update(&running, all[i].bytes, 32);
+    } else {
+        uint32_t left = 8;
+        while (2 * left < count)
+            left *= 2;
+        const struct tp__hash a = root_by_definition(all, left);
+        const struct tp__hash b = root_by_definition(all + left, count - left);
+        crypto_generichash_blake2b_update(&running, a.bytes, 32);
+        crypto_generichash_blake2b_update(&running, b.bytes, 32);
+    }
+    crypto_generichash_blake2b_final(&running, hash.bytes, 32);
+    return hash;
 }
 
 static struct tp__hash leaf_by_definition(uint32_t index)
@@ -66,18 +73,17 @@ static struct tp__hash leaf_by_definition(uint32_t index)
     const uint8_t *bytes = leaves + ends[index];
     const size_t size = ends[index + 1] - ends[index];
     struct tp__hash hash;
-    crypto_generichash_state running;
-    crypto_generichash_init(&running, NULL, 0, 32);
-    crypto_generichash_update(&running, (const uint8_t *)"tp/1 leaf", 9);
-    crypto_generichash_update(&running, (const uint8_t *)&index, 4);
-    crypto_generichash_update(&running, bytes, 48);
+    crypto_generichash_blake2b_state running;
+    begin(&running, "taskpool/1 leaf");
+    crypto_generichash_blake2b_update(&running, (const uint8_t *)&index, 4);
+    crypto_generichash_blake2b_update(&running, bytes, 48);
     if (size - 48 > 1024) {
         crypto_generichash(hash.bytes, 32, bytes + 48, size - 48, NULL, 0);
-        crypto_generichash_update(&running, hash.bytes, 32);
+        crypto_generichash_blake2b_update(&running, hash.bytes, 32);
     } else {
-        crypto_generichash_update(&running, bytes + 48, size - 48);
+        crypto_generichash_blake2b_update(&running, bytes + 48, size - 48);
     }
-    crypto_generichash_final(&running, hash.bytes, 32);
+    crypto_generichash_blake2b_final(&running, hash.bytes, 32);
     return hash;
 }
 
@@ -116,7 +122,7 @@ static void the_root_is_that_of_rfc_6962(void **state)
     static struct tp__hash many[1025];
     random_bytes(many, sizeof many);
     for (uint32_t count = 1; count <= 1025; count += count < 300 ? 1 : 25) {
-        const struct tp__hash root = tp__batch_root(many, count);
+        const struct tp__hash root = tp__tree_root(many, count);
         const struct tp__hash expected = root_by_definition(many, count);
         assert_true(same(&root, &expected));
     }
@@ -124,26 +130,35 @@ static void the_root_is_that_of_rfc_6962(void **state)
 
 /* ---- runs ---- */
 
+static uint32_t prove_leaves(const struct tp__hash *all, uint32_t count, uint32_t first, uint32_t run,
+                             struct tp__hash proof[TP__PROOF_LIMIT])
+{
+    static struct tp__hash tree[TP__TREE_LIMIT];
+    if (count > 0 && count <= TP__BATCH_LIMIT)
+        tp__tree_fill(tree, all, count);
+    return tp__tree_prove(tree, count, first, run, proof);
+}
+
 static void check_run(uint32_t count, uint32_t first, uint32_t run, const struct tp__hash *root)
 {
     struct tp__hash proof[TP__PROOF_LIMIT + 1];
     memset(&proof[TP__PROOF_LIMIT], 0x5a, sizeof proof[0]);
-    const uint32_t needed = tp__batch_prove(hashes, count, first, run, proof);
+    const uint32_t needed = prove_leaves(hashes, count, first, run, proof);
     assert_true(needed <= TP__PROOF_LIMIT);
     assert_int_equal(needed == 0, run == count);
     for (size_t i = 0; i < sizeof proof[0]; i++)
         assert_int_equal(proof[TP__PROOF_LIMIT].bytes[i], 0x5a);
 
     struct tp__hash found;
-    assert_true(tp__batch_root_of_run(hashes + first, count, first, run, proof, needed, &found));
+    assert_true(tp__tree_root_of_run(hashes + first, count, first, run, proof, needed, &found));
     assert_true(same(&found, root));
-    assert_false(tp__batch_root_of_run(hashes + first, count, first, run, proof, needed + 1, &found));
+    assert_false(tp__tree_root_of_run(hashes + first, count, first, run, proof, needed + 1, &found));
     if (needed == 0)
         return;
-    assert_false(tp__batch_root_of_run(hashes + first, count, first, run, proof, needed - 1, &found));
+    assert_false(tp__tree_root_of_run(hashes + first, count, first, run, proof, needed - 1, &found));
     const uint32_t bit = random_below(needed * 256);
     proof[bit / 256].bytes[bit / 8 % 32] ^= (uint8_t)(1 << bit % 8);
-    assert_true(tp__batch_root_of_run(hashes + first, count, first, run, proof, needed, &found));
+    assert_true(tp__tree_root_of_run(hashes + first, count, first, run, proof, needed, &found));
     assert_false(same(&found, root));
 }
 
@@ -152,7 +167,7 @@ static void a_run_verifies_by_itself(void **state)
     (void)state;
     random_bytes(hashes, sizeof hashes);
     for (uint32_t count = 1; count <= TP__BATCH_LIMIT; count++) {
-        const struct tp__hash root = tp__batch_root(hashes, count);
+        const struct tp__hash root = tp__tree_root(hashes, count);
         check_run(count, 0, count, &root);
         check_run(count, 0, 1, &root);
         check_run(count, count - 1, 1, &root);
@@ -168,7 +183,7 @@ static void every_run_of_small_batches_verifies(void **state)
     (void)state;
     random_bytes(hashes, sizeof hashes);
     for (uint32_t count = 1; count <= 20; count++) {
-        const struct tp__hash root = tp__batch_root(hashes, count);
+        const struct tp__hash root = tp__tree_root(hashes, count);
         for (uint32_t first = 0; first < count; first++) {
             for (uint32_t run = 1; run <= count - first; run++)
                 check_run(count, first, run, &root);
@@ -183,18 +198,18 @@ static void a_run_stands_at_one_place_only(void **state)
     const uint32_t count = 1 + random_below(MOST);
     const size_t size = make_batch(count, 40);
     assert_true(tp__batch_hash(leaves, size, count, hashes));
-    const struct tp__hash root = tp__batch_root(hashes, count);
+    const struct tp__hash root = tp__tree_root(hashes, count);
     const uint32_t first = random_below(count);
     const uint32_t run = 1 + random_below(count - first);
     struct tp__hash proof[TP__PROOF_LIMIT];
-    const uint32_t needed = tp__batch_prove(hashes, count, first, run, proof);
+    const uint32_t needed = prove_leaves(hashes, count, first, run, proof);
     for (uint32_t claimed_count = 1; claimed_count <= MOST; claimed_count++) {
         for (uint32_t claimed = 0; claimed + run <= claimed_count; claimed++) {
             struct tp__hash run_hashes[TP__BATCH_LIMIT];
             struct tp__hash found;
             assert_true(
                 tp__batch_hash_run(leaves + ends[first], ends[first + run] - ends[first], claimed, run, run_hashes));
-            const bool leads = tp__batch_root_of_run(run_hashes, claimed_count, claimed, run, proof, needed, &found) &&
+            const bool leads = tp__tree_root_of_run(run_hashes, claimed_count, claimed, run, proof, needed, &found) &&
                                same(&found, &root);
             /* Another count can have the same root (its shape around the run may be equal): it is signed by itself. */
             if (claimed != first)
@@ -225,10 +240,10 @@ static void impossible_runs_are_refused(void **state)
     struct tp__hash found;
     random_bytes(proof, sizeof proof);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_int_equal(tp__batch_prove(hashes, cases[i].count, cases[i].first, cases[i].run, proof), 0);
+        assert_int_equal(prove_leaves(hashes, cases[i].count, cases[i].first, cases[i].run, proof), 0);
         for (uint32_t proof_count = 0; proof_count <= TP__PROOF_LIMIT; proof_count++)
-            assert_false(tp__batch_root_of_run(hashes, cases[i].count, cases[i].first, cases[i].run, proof, proof_count,
-                                               &found));
+            assert_false(
+                tp__tree_root_of_run(hashes, cases[i].count, cases[i].first, cases[i].run, proof, proof_count, &found));
     }
 }
 
@@ -287,8 +302,8 @@ static bool verifies(const struct signed_batch *batch)
     struct tp__hash run_hashes[TP__BATCH_LIMIT];
     struct tp__hash root;
     return tp__batch_hash_run(batch->bytes, batch->size, batch->first, batch->run, run_hashes) &&
-           tp__batch_root_of_run(run_hashes, batch->count, batch->first, batch->run, batch->proof, batch->proof_count,
-                                 &root) &&
+           tp__tree_root_of_run(run_hashes, batch->count, batch->first, batch->run, batch->proof, batch->proof_count,
+                                &root) &&
            tp__batch_verify(batch->public_key, &batch->session, batch->batch, batch->count, &root, batch->signature);
 }
 
@@ -300,9 +315,9 @@ static struct signed_batch sign_run(uint32_t count, uint32_t first, uint32_t run
     random_bytes(&batch.session, sizeof batch.session);
     const size_t size = make_batch(count, 40);
     assert_true(tp__batch_hash(leaves, size, count, hashes));
-    const struct tp__hash root = tp__batch_root(hashes, count);
+    const struct tp__hash root = tp__tree_root(hashes, count);
     tp__batch_sign(secret_key, &batch.session, batch.batch, count, &root, batch.signature);
-    batch.proof_count = tp__batch_prove(hashes, count, first, run, batch.proof);
+    batch.proof_count = prove_leaves(hashes, count, first, run, batch.proof);
     batch.size = ends[first + run] - ends[first];
     memcpy(batch.bytes, leaves + ends[first], batch.size);
     return batch;

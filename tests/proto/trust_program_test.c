@@ -3,6 +3,7 @@
 
 #include "trust/batch.h"
 #include "trust/program.h"
+#include "trust/tree.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -54,7 +55,7 @@ static void a_file_is_measured_by_definition(void **state)
             assert_memory_equal(&hashes[chunk], &expected, 32);
             assert_memory_equal(&alone, &expected, 32);
         }
-        const struct tp__hash expected = tp__batch_root(hashes, count);
+        const struct tp__hash expected = tp__tree_root(hashes, count);
         const struct tp__hash alone = tp__program_root(hashes, count);
         assert_memory_equal(&root, &expected, 32);
         assert_memory_equal(&alone, &expected, 32);

@@ -5,6 +5,7 @@
 #include "trust/offer.h"
 #include "trust/program.h"
 #include "trust/stream.h"
+#include "trust/tree.h"
 #include "wire/frame.h"
 
 #include <sodium.h>
@@ -134,14 +135,16 @@ static void make_batch(const struct tp__key *signing)
     struct tp__hash hashes[TP__BATCH_LIMIT];
     require(tp__batch_hash(leaves, sizeof leaves, 3, hashes), "the leaves cannot be hashed");
     add("leaf hash", hashes[0].bytes, sizeof hashes[0].bytes);
-    const struct tp__hash root = tp__batch_root(hashes, 3);
+    const struct tp__hash root = tp__tree_root(hashes, 3);
     add("batch root", root.bytes, sizeof root.bytes);
     const struct tp__id session = id_of(0xa0);
     uint8_t signature[TP__SIGNATURE_BYTES];
     tp__batch_sign(signing->secret, &session, 1, 3, &root, signature);
     add("batch signature", signature, sizeof signature);
     struct tp__hash proof[TP__PROOF_LIMIT];
-    const uint32_t count = tp__batch_prove(hashes, 3, 1, 1, proof);
+    struct tp__hash tree[TP__TREE_LIMIT];
+    tp__tree_fill(tree, hashes, 3);
+    const uint32_t count = tp__tree_prove(tree, 3, 1, 1, proof);
     add("proof of leaf 1", proof, count * sizeof *proof);
 }
 

@@ -3,6 +3,7 @@
 
 #include "trust/authorized.h"
 #include "trust/program.h"
+#include "trust/tree.h"
 
 #include <sodium.h>
 
@@ -197,7 +198,7 @@ static void take_tasks(struct stage *stage, const Taskpool__Tasks *tasks)
     struct tp__hash hashes[TP__BATCH_LIMIT];
     assert_true(tp__batch_hash(tasks->leaves.data, tasks->leaves.len, tasks->count, hashes));
     assert_int_equal(tasks->run, tasks->count);
-    const struct tp__hash root = tp__batch_root(hashes, tasks->count);
+    const struct tp__hash root = tp__tree_root(hashes, tasks->count);
     assert_int_equal(tasks->signature.len, TP__SIGNATURE_BYTES);
     assert_true(tp__batch_verify(stage->offer.signing_key, &stage->session_id, tasks->batch, tasks->count, &root,
                                  tasks->signature.data));
