@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Design notes. What is hashed is put together on the stack and hashed by one call: for small leaves copying through the
- * pieces of a running hash would cost as much as the hash itself. In the batch a leaf's header stands before its payload
- * (or the payload's hash), which is the order in which they are hashed. */
+/* Design notes. What is hashed is put together on the stack and hashed by one call: for small leaves copying through
+ * the pieces of a running hash would cost as much as the hash itself. In the batch a leaf's header stands before its
+ * payload (or the payload's hash), which is the order in which they are hashed. */
 #include "trust/batch.h"
 
 #include <sodium.h>

@@ -16,7 +16,8 @@
 
 #include "wire/names.h"
 
-/** For TP__BATCH_LIMIT leaves: 7 + 7 of them beside the run and 4 + 4 subtrees; 256 leaves, 32 nodes on them, 31 above. */
+/** For TP__BATCH_LIMIT leaves: 7 + 7 of them beside the run and 4 + 4 subtrees; 256 leaves, 32 nodes on them, 31
+ *  above. */
 enum { TP__PROOF_LIMIT = 22, TP__TREE_LIMIT = 319 };
 
 struct tp__hash tp__tree_root(const struct tp__hash *leaves, uint32_t count);
