@@ -128,8 +128,8 @@ static void refuse_program(struct agent *agent, struct worker *worker, const str
 {
     char reason[1024];
     const char *output = crash->last_output ? crash->last_output : "";
-    (void)snprintf(reason, sizeof reason, "the program does not start on node %s: it %.120s%s%.600s",
-                   agent->options.name, worker->verdict ? worker->verdict : crash->text, *output ? ": " : "", output);
+    (void)snprintf(reason, sizeof reason, "the program does not start there: it %.120s%s%.800s",
+                   worker->verdict ? worker->verdict : crash->text, *output ? ": " : "", output);
     session_refuse(agent, worker->session, TP_E_UNSUPPORTED, reason);
 }
 

@@ -39,7 +39,7 @@ static void take_submit(struct tp__driver *driver, const struct tp__driver_entry
     }
     struct tp__problem problem = {.status = status};
     (void)tp__session_state(driver->session, &problem);
-    char message[400];
+    char message[TP__PROBLEM_BYTES + 128];
     snprintf(message, sizeof message, "task '%.80s' was not sent to the cluster: %s", promise->definition->name,
              status == TP_E_ARGUMENT   ? "the worker that it is pinned to is gone"
              : status == TP_E_NOMEM    ? "out of memory"

@@ -1,61 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Which nodes are believed, and why others are not: the reasons are kept, for the error of tasks that wait for a node
- * in vain. */
+/* Which nodes are believed. */
 #include "cluster/session_state.h"
 
 #include <sodium.h>
-#include <stdio.h>
-
-/* ---- refusals ---- */
-
-static void forget_refusal(struct tp__session *session, const struct tp__id *life)
-{
-    for (size_t i = 0; i < session->nodes.refusal_count; i++)
-        if (tp__id_equal(&session->nodes.refusals[i].life, life)) {
-            session->nodes.refusals[i] = session->nodes.refusals[--session->nodes.refusal_count];
-            return;
-        }
-}
-
-static void refused(struct tp__session *session, const struct tp__id *life, const char *name, tp_status status,
-                    const char *reason)
-{
-    forget_refusal(session, life);
-    if (session->nodes.refusal_count == TP__REFUSALS_KEPT) {
-        session->nodes.refusals_cut = true;
-        return;
-    }
-    struct refusal *refusal = &session->nodes.refusals[session->nodes.refusal_count++];
-    refusal->life = *life;
-    refusal->status = status;
-    tp__session_copy_text(refusal->name, sizeof refusal->name, name);
-    tp__session_copy_text(refusal->reason, sizeof refusal->reason, reason);
-}
-
-tp_status tp__session_explain_no_node(const struct tp__session *session, char *text, size_t size)
-{
-    size_t length = (size_t)snprintf(text, size, "no node has accepted this program for %d s", TP__PATIENCE_MS / 1000);
-    tp_status status = TP_OK;
-    for (size_t i = 0; i < session->nodes.refusal_count; i++) {
-        const struct refusal *refusal = &session->nodes.refusals[i];
-        status = status == TP_OK || status == refusal->status ? refusal->status : TP_E_SESSION_LOST;
-        if (length < size)
-            length += (size_t)snprintf(text + length, size - length, "; node '%s': %s", refusal->name, refusal->reason);
-    }
-    if (session->nodes.refusals_cut && length < size)
-        length += (size_t)snprintf(text + length, size - length, "; and others");
-    if (session->program.unreadable && length < size)
-        length += (size_t)snprintf(text + length, size - length,
-                                   "; the program's file cannot be read any more, so that it cannot be sent to them");
-    if (session->nodes.refusal_count == 0 && length < size)
-        (void)snprintf(text + length, size - length,
-                       "; coordinator '%s' named none: is a node running and connected to it, and this driver's key in "
-                       "the node's authorized_keys?",
-                       session->wire.coordinator);
-    return status == TP_OK ? TP_E_SESSION_LOST : status;
-}
-
-/* ---- accepts ---- */
 
 static void send_use(struct tp__session *session, const struct node *node)
 {
@@ -91,13 +38,13 @@ static void use_node(struct tp__session *session, const Taskpool__Accept *accept
     if (!tp__stream_keys_of_driver(&keys, session->keys.exchange_public, session->keys.exchange_secret,
                                    content->exchange_key, &hash)) {
         session->tasks.refused++;
-        refused(session, life, name, TP_E_UNTRUSTED, "its exchange key is none");
+        tp__session_refused(session, life, name, TP_E_UNTRUSTED, "its exchange key is none");
         return;
     }
     struct node *node = tp__session_node_add(session, content, &keys, accept->workers);
     sodium_memzero(&keys, sizeof keys);
     if (!node) {
-        refused(session, life, name, TP_E_NOMEM, "this driver has no memory for it");
+        tp__session_refused(session, life, name, TP_E_NOMEM, "this driver has no memory for it");
         tp__session_forget(session, &content->incarnation); /* it will accept anew */
         return;
     }
@@ -105,7 +52,7 @@ static void use_node(struct tp__session *session, const Taskpool__Accept *accept
     node->heard_ms = session->now_ms;
     node->reachable = true;
     tp__session_copy_text(node->name, sizeof node->name, name);
-    forget_refusal(session, life);
+    tp__session_refusal_over(session, life);
     send_use(session, node);
     uint8_t body[4];
     tp__put_u32(body, node->first_worker);
@@ -136,7 +83,7 @@ void tp__session_accepted(struct tp__session *session, const Taskpool__Accept *a
     session->wire.answers++;
     if (accept->signed_accept.len == 0) {
         const bool known = accept->status != TP_OK && accept->status <= TP_E_OVERFLOW;
-        refused(session, &life, accept->node_name, known ? (tp_status)accept->status : TP_E_SESSION_LOST,
+        tp__session_refused(session, &life, accept->node_name, known ? (tp_status)accept->status : TP_E_SESSION_LOST,
                 accept->reason);
         return;
     }
@@ -146,13 +93,13 @@ void tp__session_accepted(struct tp__session *session, const Taskpool__Accept *a
         !tp__id_read(&id, accept->incarnation.data, accept->incarnation.len) ||
         !tp__id_equal(&id, &content.incarnation)) {
         session->tasks.refused++;
-        refused(session, &life, accept->node_name, TP_E_UNTRUSTED, "its acceptance is not signed, or of another offer");
+        tp__session_refused(session, &life, accept->node_name, TP_E_UNTRUSTED, "its acceptance is not signed, or of another offer");
         return;
     }
     const char *name = tp__authorized_find(session->options.authorized, TP__ROLE_NODE, &content.node);
     if (!name) {
         session->tasks.refused++;
-        refused(session, &life, accept->node_name, TP_E_UNTRUSTED,
+        tp__session_refused(session, &life, accept->node_name, TP_E_UNTRUSTED,
                 "its key is not in this driver's authorized_keys: add it there with the role node");
         return;
     }
@@ -172,24 +119,4 @@ void tp__session_accepted(struct tp__session *session, const Taskpool__Accept *a
         tp__session_node_lost(session, former, why);
     }
     use_node(session, accept, &content, &life, accept->node_name[0] ? accept->node_name : name);
-}
-
-/* ---- patience ---- */
-
-void tp__session_patience_tick(struct tp__session *session)
-{
-    const bool wanting = session->nodes.count == 0 && session->tasks.unresolved > 0 && session->wire.welcomed;
-    if (!wanting) {
-        session->nodes.none_ms = INT64_MAX;
-        return;
-    }
-    if (session->nodes.none_ms == INT64_MAX)
-        session->nodes.none_ms = session->now_ms;
-    if (session->now_ms - session->nodes.none_ms < TP__PATIENCE_MS)
-        return;
-    session->nodes.none_ms = INT64_MAX;
-    char text[2048];
-    const struct tp__session_error error = {
-        .status = tp__session_explain_no_node(session, text, sizeof text), .message = text, .worker = -1};
-    tp__session_reject_all(session, &error);
 }

@@ -8,7 +8,8 @@
  *     session_batches.c     tasks that wait go to the coordinator; which were placed where
  *     session_lanes.c       those that wait, by depth
  *     session_nodes.c       nodes that are used, the numbers of their workers, how they are lost
- *     session_accepts.c     which nodes are believed, and why not
+ *     session_accepts.c     which nodes are believed
+ *     session_refusals.c    why nodes do not take the program, and how long tasks wait for one that does
  *     session_streams.c     records to and from nodes
  *     session_reconcile.c   what is still held after a break
  *     session_losses.c      attempts that are gone: again, or not
@@ -49,7 +50,8 @@ enum {
     TP__UNHEARD_MS = 1000,   /* until the socket is tried again when there is none */
     TP__SETTLE_MS = 500,     /* how long nodes are waited for after a new link ... */
     TP__GRACE_MS = 10000,    /* ... and those whose tasks cannot be run again */
-    TP__PATIENCE_MS = 30000, /* how long tasks wait for a node that accepts the session */
+    TP__PATIENCE_MS = 30000, /* how long tasks wait for a node that accepts the session ... */
+    TP__REFUSED_MS = 5000,   /* ... and for another one when all that there are have refused for good */
     TP__TICK_MS = 20000,
     TP__RESEND_MS = 30000 /* what a node has not acknowledged while it was silent for so long is sent again */
 };
@@ -181,7 +183,7 @@ struct refusal {
     struct tp__id life;
     char name[TP__NAME_LIMIT + 1];
     tp_status status;
-    char reason[200];
+    char reason[TP__PROBLEM_BYTES];
 };
 enum { TP__REFUSALS_KEPT = 32 };
 
@@ -266,8 +268,9 @@ struct tp__session {
         struct index known; /* every incarnation that was ever used: its keys must never be used again */
         struct refusal refusals[TP__REFUSALS_KEPT];
         size_t refusal_count;
-        bool refusals_cut; /* there were more */
-        int64_t none_ms;   /* since when tasks wait and no node has accepted; INT64_MAX: not so */
+        bool refusals_cut;  /* there were more */
+        int64_t refused_ms; /* when the last one did */
+        int64_t none_ms;    /* since when tasks wait and no node has accepted; INT64_MAX: not so */
     } nodes;
 
     struct {
@@ -397,6 +400,13 @@ void tp__session_nodes_fini(struct tp__session *session);
 void tp__session_accepted(struct tp__session *session, const Taskpool__Accept *accept);
 /** The node drops all of that incarnation, and accepts anew. */
 void tp__session_forget(struct tp__session *session, const struct tp__id *incarnation);
+
+/* ---- session_refusals.c ---- */
+
+void tp__session_refused(struct tp__session *session, const struct tp__id *life, const char *name, tp_status status,
+                         const char *reason);
+/** It has accepted. */
+void tp__session_refusal_over(struct tp__session *session, const struct tp__id *life);
 /** No node has accepted for too long: why, in words. */
 tp_status tp__session_explain_no_node(const struct tp__session *session, char *text, size_t size);
 void tp__session_patience_tick(struct tp__session *session);

@@ -18,7 +18,7 @@ struct answer {
         char task[TASK_TEXT_BYTES];
         char name[256];
         char node[TP__NAME_LIMIT + 1];
-        char reason[256];
+        char reason[TP__PROBLEM_BYTES];
     } texts[ANSWERS_LIMIT];
     size_t count;
 };

@@ -9,9 +9,11 @@
 #include <stdbool.h>
 #include <taskpool/status.h>
 
+enum { TP__PROBLEM_BYTES = 1024 };
+
 struct tp__problem {
     tp_status status;
-    char text[256]; /**< what happened, to what, what to do; no line end; cut if too long */
+    char text[TP__PROBLEM_BYTES]; /**< what happened, to what, what to do; no line end; cut if too long */
 };
 
 /** Fills it and returns false. `problem` may be NULL. */

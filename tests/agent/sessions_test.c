@@ -89,7 +89,6 @@ static void a_program_that_does_not_start_is_refused_with_its_last_words(void **
     assert_int_equal(driver->status, TP_E_UNSUPPORTED);
     assert_non_null(strstr(driver->reason, "exit(127)"));
     assert_non_null(strstr(driver->reason, "libgsl.so.27"));
-    assert_non_null(strstr(driver->reason, "n1"));
     driver_offer(driver); /* the same answer, without another try */
     assert_int_equal(driver->refusals, 2);
     assert_int_equal(world->process_count, 1);

@@ -214,14 +214,14 @@ static void tasks_fail_after_30_s_without_a_node_with_each_nodes_reason(void **s
     struct stage_node *b = stage_node_make(stage, "b", 1);
     stage_refuse(a, TP_E_UNSUPPORTED, "this node is an aarch64");
     stage_refuse(a, TP_E_UNSUPPORTED, "this node is an armv7"); /* the later one counts */
-    stage_refuse(b, TP_E_UNTRUSTED, "the driver's key is not trusted");
+    stage_refuse(b, TP_E_LIMIT, "its cache is full");
     stage_submit(stage, 1);
     stage_pass(stage, 29000);
     stage_no_event(stage, STAGE_FAILURE);
     stage_pass(stage, 1200);
     const struct stage_event *event =
         stage_expect_failure(stage, 1, TP_E_SESSION_LOST, "node 'a': this node is an armv7");
-    stage_contains(event->message, "node 'b': the driver's key is not trusted");
+    stage_contains(event->message, "node 'b': its cache is full");
     stage_submit(stage, 2); /* it has its own 30 s */
     stage_pass(stage, 20000);
     stage_no_event(stage, STAGE_FAILURE);
@@ -246,6 +246,72 @@ static void the_status_is_that_of_the_nodes_if_they_agree(void **state)
     stage_pass(stage, 31000);
     stage_expect_failure(stage, 1, TP_E_UNSUPPORTED, "another machine");
     stage_submit(stage, 2);
+    stage_free(stage);
+}
+
+static void the_reasons_are_whole_and_nodes_that_say_the_same_are_named_together(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(NULL);
+    char reason[900];
+    memset(reason, 'x', sizeof reason);
+    (void)snprintf(reason + 880, sizeof reason - 880, " the end");
+    stage_refuse(stage_node_make(stage, "a", 1), TP_E_UNSUPPORTED, reason);
+    stage_refuse(stage_node_make(stage, "b", 1), TP_E_LIMIT, "its cache is full");
+    stage_refuse(stage_node_make(stage, "c", 1), TP_E_UNSUPPORTED, reason);
+    stage_submit(stage, 1);
+    stage_pass(stage, 31000);
+    struct stage_event *event =
+        stage_expect_failure(stage, 1, TP_E_SESSION_LOST, "no node has accepted this program for 30 s");
+    stage_contains(event->message, "; nodes 'a', 'c': xxx");
+    stage_contains(event->message, "x the end");
+    stage_contains(event->message, "; node 'b': its cache is full");
+    stage_free(stage);
+}
+
+static void a_program_that_all_refuse_for_good_fails_after_a_short_while(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(NULL);
+    stage_submit(stage, 1);
+    stage_pass(stage, 4000);
+    stage_refuse(stage_node_make(stage, "a", 1), TP_E_UNSUPPORTED, "no library");
+    stage_pass(stage, 4000);
+    stage_no_event(stage, STAGE_FAILURE);
+    stage_refuse(stage_node_make(stage, "b", 1), TP_E_UNTRUSTED, "an unknown key"); /* others may come as well */
+    stage_pass(stage, 4000);
+    stage_no_event(stage, STAGE_FAILURE);
+    stage_pass(stage, 2000);
+    stage_expect_failure(stage, 1, TP_E_SESSION_LOST, "every node has refused this program; node 'a': no library");
+    stage_free(stage);
+}
+
+static void other_nodes_are_waited_for_where_one_may_come(void **state)
+{
+    (void)state;
+    stage_nodes_there = 2; /* one of which does not answer */
+    struct stage *stage = stage_new(NULL);
+    stage_nodes_there = 0;
+    stage_submit(stage, 1);
+    stage_refuse(stage_node_make(stage, "a", 1), TP_E_UNSUPPORTED, "no library");
+    stage_pass(stage, 20000);
+    stage_no_event(stage, STAGE_FAILURE);
+    stage_free(stage);
+
+    stage = stage_new(NULL); /* one refuses for now */
+    stage_submit(stage, 1);
+    stage_refuse(stage_node_make(stage, "a", 1), TP_E_UNSUPPORTED, "no library");
+    stage_refuse(stage_node_make(stage, "b", 1), TP_E_NOMEM, "no memory");
+    stage_pass(stage, 20000);
+    stage_no_event(stage, STAGE_FAILURE);
+    stage_free(stage);
+
+    stage = stage_new(NULL); /* one had accepted, and may come back */
+    stage_condition(stage_node(stage, "a", 1), TASKPOOL__NODE_CONDITION__NODE_LOST, "silent");
+    stage_submit(stage, 1);
+    stage_refuse(stage_node_make(stage, "b", 1), TP_E_UNSUPPORTED, "no library");
+    stage_pass(stage, 20000);
+    stage_no_event(stage, STAGE_FAILURE);
     stage_free(stage);
 }
 
@@ -698,6 +764,9 @@ int main(void)
         cmocka_unit_test(what_a_silent_node_did_not_get_is_sent_again),
         cmocka_unit_test(tasks_fail_after_30_s_without_a_node_with_each_nodes_reason),
         cmocka_unit_test(the_status_is_that_of_the_nodes_if_they_agree),
+        cmocka_unit_test(the_reasons_are_whole_and_nodes_that_say_the_same_are_named_together),
+        cmocka_unit_test(a_program_that_all_refuse_for_good_fails_after_a_short_while),
+        cmocka_unit_test(other_nodes_are_waited_for_where_one_may_come),
         cmocka_unit_test(without_any_node_the_error_says_what_to_look_at),
         cmocka_unit_test(the_session_is_answered_when_every_node_has_accepted_or_refused),
         cmocka_unit_test(chunks_are_sent_as_they_are_asked_for),

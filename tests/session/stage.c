@@ -560,7 +560,7 @@ void stage_accept(struct stage_node *node)
 
 void stage_refuse(struct stage_node *node, tp_status status, const char *reason)
 {
-    char text[128];
+    char text[1024];
     copy(text, sizeof text, reason);
     Taskpool__Accept accept;
     taskpool__accept__init(&accept);

@@ -48,7 +48,7 @@ struct stage_event {
     tp_status status;
     int worker;
     uint32_t number; /* output: dropped bytes */
-    char message[1024];
+    char message[4096];
     char task[64];
     char node[64];
     char backtrace[64];
