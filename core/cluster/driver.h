@@ -21,19 +21,19 @@
 #include "runtime/executor.h"
 #include "runtime/remote.h"
 #include "runtime/wait_list.h"
+#include "trust/identity.h"
 #include "trust/keys.h"
 
 #include <pthread.h>
+#include <sys/stat.h>
 
 struct tp__driver {
     struct tp__remote remote;
     struct tp__executor *executor;
 
-    /* Who it is and whom it believes: never changed after the open. */
+    /* Who it is: never changed after the open. */
     char endpoint[300];
     struct tp__key key;
-    struct tp__public_key coordinator;
-    struct tp__authorized *authorized;
     const struct tp__image *image;
 
     struct tp__inbox inbox;
@@ -41,7 +41,20 @@ struct tp__driver {
     atomic_size_t workers;
     atomic_bool is_closing;
 
-    /* Of the thread alone. */
+    /* Of the thread alone, once it runs: */
+
+    /* Whom it believes, as the file said when it was read last. */
+    struct tp__public_key coordinator;
+    struct tp__authorized *authorized;
+    char authorized_path[TP__PATH_BYTES];
+    struct tp__driver_list {
+        dev_t device;
+        ino_t inode;
+        off_t size;
+        struct timespec modified;
+    } list, list_seen; /* the file that was read, and that of the last look */
+    int64_t look_ms;   /* when to look at it again */
+
     struct tp__session *session;
     void *zmq;
     void *socket; /* NULL while there is none */
@@ -90,6 +103,8 @@ struct tp__driver_entry {
 
 /** Reads key and authorized_keys of the user, and chooses the coordinator's key. Errors are stored. */
 tp_status tp__driver_read_keys(struct tp__driver *driver, const char *host_and_port);
+/** Reads authorized_keys again if it is another file than before. */
+void tp__driver_look_at_keys(struct tp__driver *driver);
 
 /* driver_submit.c */
 

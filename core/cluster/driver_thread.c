@@ -127,6 +127,7 @@ void *tp__driver_run(void *argument)
             tp__session_flush(driver->session, tp__now_ms()); /* at once: a task that is run alone waits for nothing */
         tp__driver_receive(driver);
         tp__driver_mend(driver);
+        tp__driver_look_at_keys(driver);
         tp__session_flush(driver->session, tp__now_ms());
         const int64_t next_ms = tp__session_tick(driver->session, tp__now_ms());
         tp__driver_let_submit(driver);

@@ -211,6 +211,13 @@ void tp__session_close(struct tp__session *session, int64_t now_ms)
     session->closed = true;
 }
 
+void tp__session_give_up(struct tp__session *session, tp_status status, const char *why, int64_t now_ms)
+{
+    session->now_ms = now_ms;
+    if (!session->closed)
+        tp__session_fail(session, status, why);
+}
+
 /* ---- tasks of the program ---- */
 
 void tp__session_task_limit_attempts(struct task *task, uint32_t max_attempts)

@@ -65,7 +65,8 @@ struct tp__session_actions {
 
 struct tp__session_options {
     const struct tp__key *key;
-    const struct tp__authorized *authorized; /**< nodes that are believed; both must stay */
+    const struct tp__authorized
+        *authorized; /**< nodes that are believed, until tp__session_authorize; both must stay */
     struct tp__hash program;
     uint64_t program_length;
     const struct tp__hash *chunk_hashes; /**< must stay */
@@ -107,6 +108,12 @@ uint64_t tp__session_submit(struct tp__session *session, const struct tp__sessio
 bool tp__session_is_full(const struct tp__session *session);
 /** The task's promise was resolved here: forgets it, and has it stopped wherever it is. Its tag is not used again. */
 void tp__session_cancel(struct tp__session *session, uint64_t sequence);
+
+/** The list of keys was read again (the former one is not looked at any more): nodes that are not in it any more are
+ *  given up, those that were refused for that and are in it now are asked again. */
+void tp__session_authorize(struct tp__session *session, const struct tp__authorized *authorized, int64_t now_ms);
+/** Nobody is believed to be its coordinator any more, or the like: ends it, and every task fails with this. */
+void tp__session_give_up(struct tp__session *session, tp_status status, const char *why, int64_t now_ms);
 
 /** The answer to actions.operation: `body` as TP__RECORD_REPLY's. `took`: a message was received, and is confirmed or
  *  dropped later. `sent`: a message was accepted. */

@@ -49,6 +49,7 @@ static void use_node(struct tp__session *session, const Taskpool__Accept *accept
         return;
     }
     node->life = *life;
+    node->key = content->node;
     node->heard_ms = session->now_ms;
     node->reachable = true;
     tp__session_copy_text(node->name, sizeof node->name, name);
@@ -84,7 +85,7 @@ void tp__session_accepted(struct tp__session *session, const Taskpool__Accept *a
     if (accept->signed_accept.len == 0) {
         const bool known = accept->status != TP_OK && accept->status <= TP_E_OVERFLOW;
         tp__session_refused(session, &life, accept->node_name, known ? (tp_status)accept->status : TP_E_SESSION_LOST,
-                accept->reason);
+                            accept->reason);
         return;
     }
     struct tp__accept content;
@@ -93,14 +94,14 @@ void tp__session_accepted(struct tp__session *session, const Taskpool__Accept *a
         !tp__id_read(&id, accept->incarnation.data, accept->incarnation.len) ||
         !tp__id_equal(&id, &content.incarnation)) {
         session->tasks.refused++;
-        tp__session_refused(session, &life, accept->node_name, TP_E_UNTRUSTED, "its acceptance is not signed, or of another offer");
+        tp__session_refused(session, &life, accept->node_name, TP_E_UNTRUSTED,
+                            "its acceptance is not signed, or of another offer");
         return;
     }
     const char *name = tp__authorized_find(session->options.authorized, TP__ROLE_NODE, &content.node);
     if (!name) {
         session->tasks.refused++;
-        tp__session_refused(session, &life, accept->node_name, TP_E_UNTRUSTED,
-                "its key is not in this driver's authorized_keys: add it there with the role node");
+        tp__session_refuse_unlisted(session, &life, accept->node_name, &content);
         return;
     }
     struct node *node = tp__session_node_find(session, id.bytes, sizeof id.bytes);
@@ -119,4 +120,19 @@ void tp__session_accepted(struct tp__session *session, const Taskpool__Accept *a
         tp__session_node_lost(session, former, why);
     }
     use_node(session, accept, &content, &life, accept->node_name[0] ? accept->node_name : name);
+}
+
+void tp__session_authorize(struct tp__session *session, const struct tp__authorized *authorized, int64_t now_ms)
+{
+    session->now_ms = now_ms;
+    session->options.authorized = authorized;
+    for (struct ring *ring = session->nodes.ring.next; ring != &session->nodes.ring; ring = ring->next) {
+        struct node *node = TP__RING_OF(ring, struct node, ring);
+        if (tp__authorized_find(authorized, TP__ROLE_NODE, &node->key))
+            continue;
+        tp__session_node_failed(node, "its key was removed from this driver's authorized_keys");
+        tp__session_node_dirty(session, node);
+    }
+    tp__session_ask_unlisted(session);
+    tp__session_settle(session);
 }

@@ -14,19 +14,53 @@ void tp__session_refusal_over(struct tp__session *session, const struct tp__id *
         }
 }
 
-void tp__session_refused(struct tp__session *session, const struct tp__id *life, const char *name, tp_status status,
-                         const char *reason)
+/* NULL: there are too many. */
+static struct refusal *keep(struct tp__session *session, const struct tp__id *life, const char *name, tp_status status,
+                            const char *reason)
 {
     tp__session_refusal_over(session, life);
     session->nodes.refused_ms = session->now_ms;
     if (session->nodes.refusal_count == TP__REFUSALS_KEPT) {
         session->nodes.refusals_cut = true;
-        return;
+        return NULL;
     }
     struct refusal *refusal = &session->nodes.refusals[session->nodes.refusal_count++];
     *refusal = (struct refusal){.life = *life, .status = status};
     tp__session_copy_text(refusal->name, sizeof refusal->name, name);
     tp__session_copy_text(refusal->reason, sizeof refusal->reason, reason);
+    return refusal;
+}
+
+void tp__session_refused(struct tp__session *session, const struct tp__id *life, const char *name, tp_status status,
+                         const char *reason)
+{
+    (void)keep(session, life, name, status, reason);
+}
+
+void tp__session_refuse_unlisted(struct tp__session *session, const struct tp__id *life, const char *name,
+                                 const struct tp__accept *accept)
+{
+    char key[45];
+    char reason[256];
+    tp__public_key_text(&accept->node, key);
+    (void)snprintf(reason, sizeof reason,
+                   "its key is not in this driver's authorized_keys: `taskpool authorize node %s NAME` adds it", key);
+    struct refusal *refusal = keep(session, life, name, TP_E_UNTRUSTED, reason);
+    if (!refusal)
+        return;
+    refusal->is_unlisted = true;
+    refusal->key = accept->node;
+    refusal->incarnation = accept->incarnation;
+}
+
+void tp__session_ask_unlisted(struct tp__session *session)
+{
+    for (size_t i = 0; i < session->nodes.refusal_count; i++) {
+        const struct refusal *refusal = &session->nodes.refusals[i];
+        if (refusal->is_unlisted &&
+            tp__authorized_find(session->options.authorized, TP__ROLE_NODE, &refusal->key) != NULL)
+            tp__session_forget(session, &refusal->incarnation);
+    }
 }
 
 /* It stays so until somebody changes the program, a list of keys, or what is installed there. */

@@ -152,6 +152,7 @@ struct node {
     struct ring ring;         /* ascending by first_worker */
     struct tp__id incarnation;
     struct tp__id life;
+    struct tp__public_key key;
     char name[TP__NAME_LIMIT + 1];
     uint32_t workers;
     uint32_t first_worker;
@@ -178,9 +179,12 @@ struct node {
     bool unanswered;     /* no HELD since then */
 };
 
-/** A node that refused, in words for people. */
+/** A node that refused, in words for people; or that this driver does not believe. */
 struct refusal {
     struct tp__id life;
+    bool is_unlisted;          /* the latter: */
+    struct tp__public_key key; /* whose it is, and ... */
+    struct tp__id incarnation; /* ... with what it has accepted */
     char name[TP__NAME_LIMIT + 1];
     tp_status status;
     char reason[TP__PROBLEM_BYTES];
@@ -405,6 +409,11 @@ void tp__session_forget(struct tp__session *session, const struct tp__id *incarn
 
 void tp__session_refused(struct tp__session *session, const struct tp__id *life, const char *name, tp_status status,
                          const char *reason);
+/** Its key is not in this driver's list. */
+void tp__session_refuse_unlisted(struct tp__session *session, const struct tp__id *life, const char *name,
+                                 const struct tp__accept *accept);
+/** The list is another one: they accept anew if they are in it. */
+void tp__session_ask_unlisted(struct tp__session *session);
 /** It has accepted. */
 void tp__session_refusal_over(struct tp__session *session, const struct tp__id *life);
 /** No node has accepted for too long: why, in words. */

@@ -186,8 +186,8 @@ class Cluster:
     def run(self, command, endpoint=None, **more):
         return subprocess.run(command, env=self.driver_env(endpoint=endpoint), **more)
 
-    def start(self, command, endpoint=None, key="driver", **more):
-        return subprocess.Popen(command, env=self.driver_env(key, endpoint), **more)
+    def start(self, command, endpoint=None, key="driver", env=None, **more):
+        return subprocess.Popen(command, env=dict(self.driver_env(key, endpoint), **(env or {})), **more)
 
     def tool(self, *arguments):
         """taskpool ARGUMENTS as an operator; returns its standard output."""

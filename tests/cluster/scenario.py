@@ -41,8 +41,9 @@ class Setting:
 class Job:
     """A job that says on standard output where it is, and at some places waits for a line on standard input."""
 
-    def __init__(self, cluster, command, endpoint=None, key="driver"):
-        self.process = cluster.start(command, endpoint, key, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, cluster, command, endpoint=None, key="driver", **more):
+        self.process = cluster.start(command, endpoint, key, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                     **more)
         self.lines = []
 
     def __enter__(self):

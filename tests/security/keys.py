@@ -27,8 +27,8 @@ def without(ending):
 class Parked:
     """A job whose tasks are parked on the cluster."""
 
-    def __init__(self, setting, cluster):
-        self.job = Job(cluster, [setting.job("security.revoked")])
+    def __init__(self, setting, cluster, env=None, **more):
+        self.job = Job(cluster, [setting.job("security.revoked")], env=env, **more)
 
     def __enter__(self):
         self.job.__enter__()
@@ -133,6 +133,56 @@ def a_driver_believes_only_the_nodes_that_it_lists(setting):
         check("size 4" in done.stdout, f"two of three: {done.stdout}")
 
 
+def another_list(cluster, change):
+    """A driver's own list: what `change` makes of the cluster's."""
+    own = cluster.path("own_keys")
+    with open(cluster.authorized_keys) as file:
+        lines = change(file.readlines())
+    with open(own + ".new", "w") as file:
+        file.writelines(lines)
+    os.chmod(own + ".new", 0o644)
+    os.rename(own + ".new", own)
+    return own
+
+
+def a_driver_reads_its_list_again_when_it_changes(setting):
+    """Nodes that are removed go, also in the middle of a task; nodes that are listed come."""
+    with setting.cluster() as cluster:
+        own = another_list(cluster, without("node1"))
+        with Parked(setting, cluster, {"TASKPOOL_AUTHORIZED_KEYS": own}) as parked:
+            parked.expect_size(4)
+            another_list(cluster, without("node2"))
+            until(lambda: "session-forgotten" in cluster.nodes[2].log(), "node2 is given up")
+            until(lambda: "session-forgotten" in cluster.nodes[1].log(), "node1 is asked anew")
+            parked.expect_size(4)
+            another_list(cluster, without("nobody"))
+            parked.expect_size(6)
+            ended, _ = parked.ends()
+            check(all(line.startswith("TP_OK") for line in ended), f"{ended}")
+
+
+def a_driver_whose_coordinator_is_listed_no_more_ends_its_session(setting):
+    with setting.cluster(nodes=1) as cluster:
+        own = another_list(cluster, without("nobody"))
+        with Parked(setting, cluster, {"TASKPOOL_AUTHORIZED_KEYS": own}) as parked:
+            another_list(cluster, without("coordinator"))
+            ended, then = parked.ends("wait")
+            check(all(line.startswith("TP_E_UNTRUSTED") and "lists no coordinator" in line for line in ended), f"{ended}")
+            check_contains(then, "TP_E_SESSION_LOST", "a new task")
+
+
+def a_list_of_a_driver_that_cannot_be_read_changes_nothing(setting):
+    with setting.cluster(nodes=1, spares=1) as cluster:
+        own = another_list(cluster, without("nobody"))
+        with Parked(setting, cluster, {"TASKPOOL_AUTHORIZED_KEYS": own}, stderr=subprocess.PIPE) as parked:
+            another_list(cluster, lambda lines: lines + ["driver this-is-no-key somebody\n"])
+            said = parked.job.process.stderr.readline()
+            check_contains(said, "those who were listed before are believed on", "standard error")
+            parked.expect_size(2)
+            ended, _ = parked.ends()
+            check(all(line.startswith("TP_OK") for line in ended), f"{ended}")
+
+
 def a_coordinator_with_another_key_is_not_believed(setting):
     with setting.cluster(nodes=1) as cluster:
         other = subprocess.run([cluster.program("taskpool"), "keygen", "--name", "liar", cluster.path("liar.key")],
@@ -156,5 +206,8 @@ if __name__ == "__main__":
         a_key_is_replaced,
         a_list_that_cannot_be_read_changes_nothing,
         a_driver_believes_only_the_nodes_that_it_lists,
+        a_driver_reads_its_list_again_when_it_changes,
+        a_driver_whose_coordinator_is_listed_no_more_ends_its_session,
+        a_list_of_a_driver_that_cannot_be_read_changes_nothing,
         a_coordinator_with_another_key_is_not_believed,
     ])

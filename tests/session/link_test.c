@@ -3,6 +3,7 @@
  * but stall. */
 #include "session/stage.h"
 
+#include "trust/authorized.h"
 #include "trust/program.h"
 
 #include <sodium.h>
@@ -460,6 +461,64 @@ static void accepts_of_keys_that_are_not_listed_are_not_used(void **state)
     stage_free(stage);
 }
 
+/* A list of what stage nodes have keys, from `first` to before `end`; the caller frees it. */
+static struct tp__authorized *list_nodes(struct stage *stage, size_t first, size_t end)
+{
+    char text[STAGE_NODES * 80] = "";
+    size_t length = 0;
+    for (size_t i = first; i < end; i++) {
+        char key[45];
+        tp__public_key_text(&stage->nodes[i].key.public_key, key);
+        length += (size_t)snprintf(text + length, sizeof text - length, "node %s n%zu\n", key, i);
+    }
+    struct tp__problem problem;
+    struct tp__authorized *list = tp__authorized_parse(text, length, "authorized_keys", &problem);
+    assert_non_null(list);
+    return list;
+}
+
+static void a_node_that_is_listed_no_more_is_given_up_until_it_is_listed_again(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(NULL);
+    struct stage_node *a = stage_node(stage, "a", 1);
+    struct stage_node *b = stage_node(stage, "b", 1);
+    stage_start(stage, a, 1, 0);
+    struct tp__authorized *one = list_nodes(stage, 1, 2);
+    tp__session_authorize(stage->session, one, stage->now_ms);
+    stage_run(stage);
+    assert_true(a->forgotten);
+    assert_false(b->forgotten);
+    assert_int_equal(nodes_of(stage), 1);
+    const struct stage_leaf *leaf = stage_leaf(stage); /* what ran there runs elsewhere */
+    assert_int_equal(leaf->leaf.sequence, 1);
+    assert_int_equal(leaf->leaf.dispatch, 2);
+
+    stage_accept_anew(a);
+    assert_false(a->used);
+    assert_int_equal(nodes_of(stage), 1);
+    struct tp__authorized *both = list_nodes(stage, 0, 2);
+    tp__session_authorize(stage->session, both, stage->now_ms);
+    stage_run(stage);
+    assert_true(a->forgotten); /* asked anew */
+    stage_accept_anew(a);
+    assert_true(a->used);
+    assert_int_equal(nodes_of(stage), 2);
+    stage_free(stage);
+    tp__authorized_free(one);
+    tp__authorized_free(both);
+}
+
+static void a_session_that_is_given_up_fails_its_tasks(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(NULL);
+    stage_submit(stage, 1);
+    tp__session_give_up(stage->session, TP_E_UNTRUSTED, "no coordinator is believed", stage->now_ms);
+    stage_expect_failure(stage, 1, TP_E_UNTRUSTED, "no coordinator is believed");
+    stage_free(stage);
+}
+
 static void accepts_of_other_offers_are_not_used(void **state)
 {
     (void)state;
@@ -772,6 +831,8 @@ int main(void)
         cmocka_unit_test(chunks_are_sent_as_they_are_asked_for),
         cmocka_unit_test(why_a_task_is_not_done_can_be_asked_by_number_and_by_name),
         cmocka_unit_test(accepts_of_keys_that_are_not_listed_are_not_used),
+        cmocka_unit_test(a_node_that_is_listed_no_more_is_given_up_until_it_is_listed_again),
+        cmocka_unit_test(a_session_that_is_given_up_fails_its_tasks),
         cmocka_unit_test(accepts_of_other_offers_are_not_used),
         cmocka_unit_test(accepts_that_were_changed_are_not_used),
         cmocka_unit_test(forged_replayed_reordered_and_foreign_frames_have_no_effect),
