@@ -138,28 +138,56 @@ void tp__operations_fini(struct tp__operations *operations)
 
 /* ---- replies ---- */
 
-static void reply(struct tp__operations *operations, const struct tp__session_operation *key, tp_status status,
-                  const struct tp__home_outcome *outcome, const void *more, size_t more_size, bool took, bool sent)
+/* The body of a reply. False without memory. */
+static bool compose(struct tp__buffer *body, tp_status status, const struct tp__home_outcome *outcome, const void *more,
+                    size_t more_size)
 {
     uint8_t head[REPLY_HEAD_BYTES];
     uint8_t *to = tp__put_u32(head, (uint32_t)status);
     to = tp__put_u32(to, outcome ? (uint32_t)outcome->chosen : 0);
     to = tp__put_u8(to, outcome ? outcome->found_kind : 0);
     tp__put_u32(to, outcome ? outcome->found_size : 0);
+    return tp__buffer_append(body, head, sizeof head) && tp__buffer_append(body, more, more_size);
+}
+
+static void reply(struct tp__operations *operations, const struct tp__session_operation *key, tp_status status,
+                  const struct tp__home_outcome *outcome, const void *more, size_t more_size, bool sent)
+{
     struct tp__buffer body = {.bytes = NULL};
-    if (!tp__buffer_append(&body, head, sizeof head) || !tp__buffer_append(&body, more, more_size)) {
-        tp__buffer_free(&body);
-        tp__put_u32(head, TP_E_NOMEM);
+    uint8_t head[REPLY_HEAD_BYTES] = {0};
+    tp__put_u32(head, TP_E_NOMEM);
+    if (compose(&body, status, outcome, more, more_size))
+        tp__session_reply(operations->session, key, body.bytes, body.size, false, sent);
+    else
         tp__session_reply(operations->session, key, head, sizeof head, false, sent);
-        return;
-    }
-    tp__session_reply(operations->session, key, body.bytes, body.size, took, sent);
     tp__buffer_free(&body);
 }
 
 static void reply_status(struct tp__operations *operations, const struct tp__session_operation *key, tp_status status)
 {
-    reply(operations, key, status, NULL, NULL, 0, false, false);
+    reply(operations, key, status, NULL, NULL, 0, false);
+}
+
+/* Gives a received message to its task. What cannot be given stays in its channel for somebody else. */
+static void give(struct tp__operations *operations, struct tp__operation *operation,
+                 const struct tp__home_outcome *outcome)
+{
+    struct tp__encoded value = {.bytes = NULL};
+    struct tp__buffer body = {.bytes = NULL};
+    tp_status status = tp__value_encode(operation->cases[outcome->chosen].kind, operation->cases[outcome->chosen].size,
+                                        outcome->value, &value);
+    if (status == TP_OK && !compose(&body, TP_OK, outcome, value.bytes, value.size))
+        status = TP_E_NOMEM;
+    tp__encoded_free(&value);
+    if (status == TP_OK) {
+        operation->phase = TAKEN;
+        tp__session_reply(operations->session, &operation->key, body.bytes, body.size, true, false);
+    } else {
+        (void)tp__home_put_back(operation->home);
+        reply_status(operations, &operation->key, status);
+        end(operations, operation);
+    }
+    tp__buffer_free(&body);
 }
 
 void tp__operations_done(struct tp__operations *operations, struct tp__operation *operation)
@@ -173,22 +201,11 @@ void tp__operations_done(struct tp__operations *operations, struct tp__operation
         return;
     }
     if (!received) {
-        reply(operations, &operation->key, outcome->status, outcome, NULL, 0, false, outcome->status == TP_OK);
+        reply(operations, &operation->key, outcome->status, outcome, NULL, 0, outcome->status == TP_OK);
         end(operations, operation);
         return;
     }
-    struct tp__encoded value;
-    const tp_status status = tp__value_encode(operation->cases[outcome->chosen].kind,
-                                              operation->cases[outcome->chosen].size, outcome->value, &value);
-    if (status != TP_OK) { /* it stays in its channel for somebody else */
-        (void)tp__home_put_back(operation->home);
-        reply_status(operations, &operation->key, status);
-        end(operations, operation);
-        return;
-    }
-    operation->phase = TAKEN;
-    reply(operations, &operation->key, TP_OK, outcome, value.bytes, value.size, true, false);
-    tp__encoded_free(&value);
+    give(operations, operation, outcome);
 }
 
 /* From any thread. */
@@ -372,7 +389,7 @@ static void begin_simple(struct tp__operations *operations, const struct tp__ses
         reply_status(operations, key, tp_channel_close(channel));
     } else {
         const uint64_t size = tp_channel_size(channel);
-        reply(operations, key, TP_OK, NULL, &size, sizeof size, false, false);
+        reply(operations, key, TP_OK, NULL, &size, sizeof size, false);
     }
     tp__channel_unref(channel);
 }
