@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <zmq.h>
 
 enum { OPEN_TIMEOUT_MS = 10000 };
@@ -30,16 +31,21 @@ static void release(struct tp__driver *driver)
     tp__free(driver);
 }
 
-static void end_thread(struct tp__driver *driver)
+void tp__driver_stop(struct tp__driver *driver)
 {
     atomic_store_explicit(&driver->is_closing, true, memory_order_release);
     tp__inbox_nudge(&driver->inbox);
-    pthread_join(driver->thread, NULL);
 }
 
 static void close_session(struct tp__remote *remote)
 {
-    end_thread(tp__driver_of(remote));
+    struct tp__driver *driver = tp__driver_of(remote);
+    tp__driver_stop(driver);
+    if (tp__driver_unlist(driver))
+        pthread_join(driver->thread, NULL);
+    else
+        while (!atomic_load_explicit(&driver->is_over, memory_order_acquire))
+            usleep(1000); /* the process ends, and its thread is joined there */
 }
 
 static void free_driver(struct tp__remote *remote)
@@ -170,6 +176,7 @@ static struct tp__executor *open_session(const char *host_and_port, const tp_poo
         release(driver);
         return NULL;
     }
+    tp__driver_list(driver);
     if (wait_until_open(driver) == TP_OK)
         return executor;
     struct tp__error_record *why = tp__error_retain(tp__context_current()->error);

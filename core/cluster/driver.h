@@ -4,6 +4,7 @@
  * give it. The remote of a pool at "tcp://host:port".
  *
  *     driver.c          opens and closes the pool
+ *     driver_exit.c     what a program leaves open when it ends
  *     driver_keys.c     whose key it uses, and whom it believes
  *     driver_submit.c   what other threads submit and cancel
  *     driver_thread.c   the thread
@@ -40,6 +41,8 @@ struct tp__driver {
     pthread_t thread;
     atomic_size_t workers;
     atomic_bool is_closing;
+    atomic_bool is_over; /* the thread touches nothing any more */
+    struct tp__driver *next_open;
 
     /* Of the thread alone, once it runs: */
 
@@ -105,6 +108,18 @@ struct tp__driver_entry {
 tp_status tp__driver_read_keys(struct tp__driver *driver, const char *host_and_port);
 /** Reads authorized_keys again if it is another file than before. */
 void tp__driver_look_at_keys(struct tp__driver *driver);
+
+/* driver.c */
+
+/** Tells the thread to say Bye and to end. */
+void tp__driver_stop(struct tp__driver *driver);
+
+/* driver_exit.c */
+
+/** Its thread runs. */
+void tp__driver_list(struct tp__driver *driver);
+/** Its thread is to be joined: false if somebody else does so, as the process ends. */
+bool tp__driver_unlist(struct tp__driver *driver);
 
 /* driver_submit.c */
 

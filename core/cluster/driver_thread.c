@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <zmq.h>
 
 enum {
     TROUBLE_LASTS_MS = 3000, /* so long somebody may be about to list this key, or to start the right coordinator */
@@ -137,5 +138,8 @@ void *tp__driver_run(void *argument)
     (void)take_inbox(driver);
     tp__session_close(driver->session, tp__now_ms());
     tp__driver_disconnect(driver);
+    zmq_ctx_term(driver->zmq); /* until Bye is on its way */
+    driver->zmq = NULL;
+    atomic_store_explicit(&driver->is_over, true, memory_order_release);
     return NULL;
 }

@@ -2,6 +2,7 @@
 /* What a worker process writes down when it dies, for the agent to read: only stores and system calls here.
  *
  * The runtime's own handler (runtime/overflow.c) is installed after these and hands faults on to them. */
+#include "base/thread.h"
 #include "cluster/worker.h"
 #include "runtime/loop.h"
 #include "runtime/stack.h"
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 enum { HANDLER_FRAMES = 8 };
 
@@ -59,6 +61,26 @@ static void write_frames(struct tp__worker_crash *crash, uintptr_t innermost)
     crash->frame_count = written;
 }
 
+/* Ends the process by the signal, as if nobody had caught it. */
+static void die_of(int signal_number)
+{
+    signal(signal_number, SIG_DFL);
+    raise(signal_number); /* comes when the handler returns */
+}
+
+/* What a task sends to its own thread, by raise, is its end. What comes for the process may come on any thread. */
+static void on_request(int signal_number, siginfo_t *info, void *machine)
+{
+    struct tp__worker_crash *crash = &watched->crash;
+    if (info->si_code == SI_TKILL && info->si_pid == getpid() && begin_record(crash)) {
+        crash->signal = signal_number;
+        crash->thread = slot_of_thread();
+        write_frames(crash, interrupted_at(machine));
+        atomic_store_explicit(&crash->state, TP__CRASH_COMPLETE, memory_order_release);
+    }
+    die_of(signal_number);
+}
+
 static void on_crash(int signal_number, siginfo_t *info, void *machine)
 {
     struct tp__worker_crash *crash = &watched->crash;
@@ -68,18 +90,20 @@ static void on_crash(int signal_number, siginfo_t *info, void *machine)
         crash->signal = signal_number;
         crash->fault_address = is_fault ? (uint64_t)(uintptr_t)info->si_addr : 0;
         crash->thread = slot_of_thread();
-        if (is_fault && loop && loop->current && tp__stack_guard_contains(loop->current, info->si_addr))
+        if (is_fault && loop && loop->current &&
+            tp__stack_was_left(loop->current, info->si_addr, tp__stack_pointer_of(machine)))
             crash->overflow_kib = (uint32_t)(loop->current->stack_bytes >> 10);
         else
             write_frames(crash, interrupted_at(machine));
         atomic_store_explicit(&crash->state, TP__CRASH_COMPLETE, memory_order_release);
     }
-    signal(signal_number, SIG_DFL);
     /* A fault happens again when this returns, and ends the process. What was sent does not. */
     const bool is_sent = info->si_code <= 0;
     if (is_sent ||
         !(signal_number == SIGSEGV || signal_number == SIGBUS || signal_number == SIGFPE || signal_number == SIGILL))
-        raise(signal_number);
+        die_of(signal_number);
+    else
+        signal(signal_number, SIG_DFL);
 }
 
 /* A task called exit. */
@@ -105,14 +129,23 @@ static int store_load_base(struct dl_phdr_info *module, size_t size, void *data)
     return 1;
 }
 
+static void catch (const int *signals, size_t count, void (*handler)(int, siginfo_t *, void *))
+{
+    struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < count; i++)
+        (void)sigaction(signals[i], &action, NULL);
+}
+
 void tp__worker_watch_crashes(struct tp__worker_memory *memory)
 {
     watched = memory;
     (void)dl_iterate_phdr(store_load_base, NULL);
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGXCPU, SIGXFSZ};
-    struct sigaction action = {.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
-        (void)sigaction(signals[i], &action, NULL);
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGXCPU, SIGXFSZ};
+    static const int requests[] = {SIGTERM, SIGINT,    SIGHUP,  SIGQUIT, SIGUSR1, SIGUSR2,
+                                   SIGALRM, SIGVTALRM, SIGPROF, SIGPWR,  SIGIO,   SIGSTKFLT};
+    catch (crashes, sizeof crashes / sizeof crashes[0], on_crash);
+    catch (requests, sizeof requests / sizeof requests[0], on_request);
+    tp__thread_receive(requests, sizeof requests / sizeof requests[0]);
     (void)on_exit(on_exit_called, NULL);
 }

@@ -47,7 +47,7 @@ static void write_report(const struct tp__fiber *fiber)
 static void on_fault(int signal_number, siginfo_t *info, void *machine)
 {
     const struct tp__loop *loop = tp__loop_of_thread;
-    const bool overflowed = loop && tp__stack_guard_contains(loop->current, info->si_addr);
+    const bool overflowed = loop && tp__stack_was_left(loop->current, info->si_addr, tp__stack_pointer_of(machine));
     if (overflowed)
         write_report(loop->current);
     const struct sigaction *before = signal_number == SIGBUS ? &before_bus : &before_segv;

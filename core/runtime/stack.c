@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13; newer than Debian 12's headers */
@@ -234,8 +235,23 @@ bool tp__stack_is_intact(const struct tp__fiber *fiber)
     return below == canary_value || below == 0; /* 0: that stack was never used */
 }
 
-bool tp__stack_guard_contains(const struct tp__fiber *fiber, const void *address)
+bool tp__stack_was_left(const struct tp__fiber *fiber, const void *address, uintptr_t pointer)
 {
-    const char *place = address;
-    return fiber->stack_base && place >= fiber->stack_base && place < fiber->stack_base + PAGE_BYTES;
+    if (!fiber->stack_base)
+        return false;
+    const uintptr_t place = (uintptr_t)address;
+    const uintptr_t guard = (uintptr_t)fiber->stack_base;
+    const uintptr_t end = guard + PAGE_BYTES;
+    /* A call stores below the stack pointer. */
+    return place < end && (place >= guard || (pointer < guard && place >= pointer - PAGE_BYTES));
+}
+
+uintptr_t tp__stack_pointer_of(const void *machine)
+{
+    const ucontext_t *context = machine;
+#if defined(__x86_64__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+#else
+    return (uintptr_t)context->uc_mcontext.sp;
+#endif
 }

@@ -66,7 +66,9 @@ void tp__stacks_each(struct tp__stacks *stacks, void (*visit)(struct tp__fiber *
 /** False if a frame has overwritten the canary below the stack of an `unguarded` fiber. */
 bool tp__stack_is_intact(const struct tp__fiber *fiber);
 
-/** True if `address` lies in the guard page of this fiber's stack. */
-bool tp__stack_guard_contains(const struct tp__fiber *fiber, const void *address);
+/** True if a fault at `address` is one of this fiber's stack, which it has outgrown: of its guard page, or of a frame
+ *  that begins beyond that. `pointer` is the stack pointer at the fault, `machine` what a signal's handler got. */
+bool tp__stack_was_left(const struct tp__fiber *fiber, const void *address, uintptr_t pointer);
+uintptr_t tp__stack_pointer_of(const void *machine);
 
 #endif

@@ -3,6 +3,7 @@
  * stacks are obeyed. */
 #include "check.h"
 #include "child.h"
+#include "jump.h"
 #include "test_pool.h"
 
 __attribute__((noinline)) static int64_t use_stack(int64_t bytes)
@@ -53,6 +54,38 @@ static void child_overflows_on_main(void)
     tp_await(tp_async(deep_green_thread, 10 << 20), NULL);
 }
 
+TP_TASK(large_frame, int64_t, (int64_t, value))
+{
+    return use_large_frame(value);
+}
+
+static void child_jumps_over_the_guard(void)
+{
+    tp_pool *pool = tp_pool_open("local:1");
+    tp_run(pool, large_frame, NULL, 1);
+    printf("survived\n");
+}
+
+/* Compiled as users of the library do: it stops at the guard, wherever the far end would be. */
+__attribute__((noinline)) static int64_t use_middling_frame(int64_t value)
+{
+    volatile char block[96 << 10];
+    block[0] = (char)value;
+    return block[0];
+}
+
+TP_TASK(middling_frame, int64_t, (int64_t, value))
+{
+    return use_middling_frame(value);
+}
+
+static void child_touches_the_next_stack(void)
+{
+    tp_pool *pool = tp_pool_open("local:1");
+    tp_run(pool, middling_frame, NULL, 1);
+    printf("survived\n");
+}
+
 /* An ordinary crash is not called an overflow. */
 TP_TASK(null_pointer, int64_t, (int64_t, address))
 {
@@ -87,6 +120,16 @@ static void an_overflow_is_reported_with_the_task_s_name(void)
     CHECK_CONTAINS(end.output, "deep_green_thread overflowed its ");
 }
 
+static void a_frame_beyond_the_guard_is_reported_as_well(void)
+{
+    struct child_end end = child_run("jump");
+    CHECK(ended_badly(&end));
+    CHECK_CONTAINS(end.output, "large_frame overflowed its 64 KiB stack");
+    end = child_run("next");
+    CHECK(ended_badly(&end));
+    CHECK_CONTAINS(end.output, "middling_frame overflowed its 64 KiB stack");
+}
+
 static void a_crash_is_no_overflow(void)
 {
     const struct child_end end = child_run("crash");
@@ -117,9 +160,11 @@ int main(int argc, char **argv)
 {
     tp_init(argc, argv);
     CHILD_MAIN(argc, argv, {"default", child_overflows_the_default}, {"larger", child_overflows_a_larger_one},
-               {"own", child_overflows_a_task_s_own}, {"main", child_overflows_on_main}, {"crash", child_crashes});
+               {"own", child_overflows_a_task_s_own}, {"main", child_overflows_on_main}, {"crash", child_crashes},
+               {"jump", child_jumps_over_the_guard}, {"next", child_touches_the_next_stack});
     const struct check_test tests[] = {
         CHECK_TEST(an_overflow_is_reported_with_the_task_s_name),
+        CHECK_TEST(a_frame_beyond_the_guard_is_reported_as_well),
         CHECK_TEST(a_crash_is_no_overflow),
         CHECK_TEST(stacks_have_the_size_that_was_asked_for),
     };

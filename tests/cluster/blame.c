@@ -2,6 +2,7 @@
 /* A task that ends its process is blamed, by name and with the reason, and nobody else is. */
 #include "check.h"
 #include "cluster/marks.h"
+#include "jump.h"
 #include "test_pool.h"
 
 #include <pthread.h>
@@ -10,7 +11,21 @@
 
 enum { PARKED = 24, UNSTARTED = 100 };
 
-enum how { SEGFAULT, ABORT, DIVIDE, ILLEGAL, EXIT, OVERFLOW, KILLED, TERMINATED, SENT, MEMORY };
+enum how {
+    SEGFAULT,
+    ABORT,
+    DIVIDE,
+    ILLEGAL,
+    EXIT,
+    OVERFLOW,
+    KILLED,
+    TERMINATED,
+    RAISED,
+    SIGNALLED,
+    SENT,
+    JUMPED,
+    MEMORY
+};
 
 __attribute__((noinline)) static int64_t use_stack(int64_t bytes)
 {
@@ -58,9 +73,17 @@ __attribute__((noinline)) static int64_t die_here(int how)
         kill(getpid(), SIGTERM);
         pause();
         break;
+    case RAISED:
+        raise(SIGTERM);
+        break;
+    case SIGNALLED:
+        pthread_kill(pthread_self(), SIGUSR1);
+        break;
     case SENT:
         raise(SIGSEGV);
         break;
+    case JUMPED:
+        return use_large_frame(how);
     case MEMORY:
         use_memory();
         break;
@@ -196,6 +219,15 @@ static void a_kill_is_blamed(void)
 static void a_termination_is_blamed(void)
 {
     death(TERMINATED, "SIGTERM", NULL);
+}
+static void a_signal_that_a_task_raises_ends_it(void)
+{
+    death(RAISED, "was killed by SIGTERM", "die_here");
+    death(SIGNALLED, "was killed by SIGUSR1", "die_here");
+}
+static void a_frame_that_jumps_over_the_guard_is_an_overflow(void)
+{
+    death(JUMPED, "overflowed its 64 KiB stack", NULL);
 }
 static void a_fault_that_was_sent_is_blamed(void)
 {
@@ -401,6 +433,8 @@ int main(int argc, char **argv)
         CHECK_TEST(an_overflow_is_blamed),
         CHECK_TEST(a_kill_is_blamed),
         CHECK_TEST(a_termination_is_blamed),
+        CHECK_TEST(a_signal_that_a_task_raises_ends_it),
+        CHECK_TEST(a_frame_that_jumps_over_the_guard_is_an_overflow),
         CHECK_TEST(a_fault_that_was_sent_is_blamed),
 #if !CHECK_ASAN && !CHECK_TSAN
         CHECK_TEST(too_much_memory_is_blamed),

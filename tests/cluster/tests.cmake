@@ -71,7 +71,7 @@ foreach(api async_pools cancel closures drain_exact error_places errors fork ins
     taskpool_cluster_test(api.${api} api.${api} TIMEOUT 120)
 endforeach()
 
-taskpool_job(cluster blame)
+taskpool_job(cluster blame SOURCES jump.c)
 taskpool_cluster_test(blame cluster.blame TIMEOUT 120 CLUSTER --node-option=--memory-limit=256M)
 taskpool_cluster_test(blame_on_one_node cluster.blame TIMEOUT 120 CLUSTER --nodes 1 --node-option=--memory-limit=256M)
 
@@ -89,6 +89,9 @@ taskpool_scenario(cluster unreachable SCENARIOS
     nobody_listens
     a_name_that_does_not_resolve
     something_that_says_nothing)
+
+taskpool_job(cluster leave)
+taskpool_scenario(cluster leaving)
 
 taskpool_job(cluster survive)
 taskpool_scenario(cluster failure TIMEOUT 90 SCENARIOS

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* leave HOW: ends with a task that is parked on the cluster and a pool that is open: by "exit", by "return" from main,
+ * or in a child that is "forked" while the parent waits for a line. */
+#include "check.h"
+#include "cluster/marks.h"
+#include "test_pool.h"
+
+#include <sys/wait.h>
+
+TP_TASK(park, int64_t, (tp_channel *, begun))
+{
+    tp_try(tp_send(begun, (int64_t)1));
+    tp_try(tp_sleep_ms(600000));
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    tp_init(argc, argv);
+    const char *how = argc > 1 ? argv[1] : "";
+    int64_t one;
+    tp_pool *pool = test_pool_open(1);
+    tp_channel *begun = tp_pool_channel(pool, "begun");
+    tp_promise *promise = tp_submit(pool, park, begun);
+    CHECK_OK(tp_recv(begun, &one));
+    printf("parked\n");
+    fflush(stdout);
+    if (strcmp(how, "forked") == 0) {
+        const pid_t child = fork();
+        if (child == 0)
+            exit(0);
+        CHECK_INT(waitpid(child, NULL, 0), child);
+        printf("forked\n");
+        fflush(stdout);
+        char line[16];
+        CHECK_OR_EXIT(fgets(line, sizeof line, stdin));
+        CHECK(!tp_promise_ready(promise));
+    }
+    if (strcmp(how, "return") == 0)
+        return check_result();
+    exit(check_result());
+}

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""A program that ends without closing its pool says goodbye: nothing of it stays on the nodes until its lease ends."""
+from scenario import Job, check, run, until
+
+
+def is_over(cluster):
+    return cluster.coordinator.log().count("session-ended")
+
+
+def leaves(setting, how):
+    with setting.cluster(nodes=1, coordinator_options=["--lease=10min"]) as cluster, \
+            Job(cluster, [setting.job("cluster.leave"), how]) as job:
+        job.finish()
+        until(lambda: is_over(cluster), "the session ends at once")
+
+
+def by_exit(setting):
+    leaves(setting, "exit")
+
+
+def by_return_from_main(setting):
+    leaves(setting, "return")
+
+
+def a_forked_child_ends_nothing(setting):
+    with setting.cluster(nodes=1, coordinator_options=["--lease=10min"]) as cluster, \
+            Job(cluster, [setting.job("cluster.leave"), "forked"]) as job:
+        job.expect("forked")
+        check("placed" in cluster.tool("why", "park"), "the parent's task is still there")
+        job.go_on()
+        job.finish()
+        until(lambda: is_over(cluster), "the session ends with the parent")
+
+
+if __name__ == "__main__":
+    run([by_exit, by_return_from_main, a_forked_child_ends_nothing])
