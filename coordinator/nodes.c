@@ -107,6 +107,7 @@ bool node_hello(struct peer *peer, const struct tp__id *life, const char *key_na
     node->draining = hello->draining;
     node->silent = false;
     node->credit = node->sent = 0;
+    node->credits++;
     memset(&node->report, 0, sizeof node->report);
     node->rate_finished = 0;
     node->had_waiting = false;
@@ -138,13 +139,6 @@ void node_welcomed(struct node *node)
 
 /* ---- being there ---- */
 
-/* So that sums do not overflow. */
-static int64_t clamp(int64_t total)
-{
-    const int64_t limit = INT64_C(1) << 60;
-    return total > limit ? limit : total < -limit ? -limit : total;
-}
-
 static void hear_rooms(struct node *node, const Taskpool__Credit *credit)
 {
     struct coordinator *coordinator = node->peer->coordinator;
@@ -155,10 +149,8 @@ static void hear_rooms(struct node *node, const Taskpool__Credit *credit)
         const bool is_id = tp__id_read(&id, room->session.data, room->session.len);
         struct session *session = is_id ? map_find(&coordinator->sessions_by_id, &id) : NULL;
         struct use *use = session ? use_find(session, node) : NULL;
-        if (!use)
-            continue; /* the session has ended */
-        use->limited = node->credits;
-        use->room = clamp(room->total);
+        if (use) /* the session may have ended */
+            use_limit(use, room);
     }
 }
 

@@ -125,6 +125,7 @@ static bool read_answer(struct peer *peer, const Taskpool__Accept *accept, struc
 static void relay_answer(struct coordinator *coordinator, const struct use *use, const Taskpool__Accept *accept)
 {
     Taskpool__Accept relayed = *accept;
+    relayed.room = NULL;
     relayed.node_life = tp__field_of_id(&use->node->life);
     relayed.node_name = use->node->name;
     relayed.incarnation = tp__field_of_id(&use->incarnation);
@@ -168,6 +169,8 @@ void offers_accept_received(struct peer *peer, const Taskpool__Accept *accept)
             return;
         }
     }
+    if (accept->room && !is_refusal)
+        use_limit(use, accept->room);
     programs_node_answered(coordinator, node, session);
     report(coordinator, COORDINATOR_DEBUG, is_refusal ? "refuses" : "accepts", "node=%s driver=%s program=%s",
            node->name, session->name, session->program_name);

@@ -59,7 +59,7 @@ struct use {
     bool used;                   /* the driver has agreed: tasks may go there */
     uint32_t answers;            /* accepts and refusals since either link was made */
     uint64_t sent;               /* tasks that went to this incarnation over the node's link */
-    uint64_t limited;            /* `credits` of the node when it said `room` */
+    uint64_t limited;            /* `credits` of the node when it said `room`: that holds as long; 0: it did not */
     int64_t room;                /* how many of depth 0 it takes in all, and one more for each level of depth */
     struct queue pinned;         /* tasks that go to this incarnation only */
     struct flow to_node, to_driver;
@@ -81,7 +81,7 @@ struct node {
     uint32_t workers;
     uint64_t credit;  /* tasks that it can take over this link, in all */
     uint64_t sent;    /* tasks that it was sent over this link */
-    uint64_t credits; /* how often it has announced it, ever */
+    uint64_t credits; /* how often it has said so, and Hello, ever */
     struct {          /* what it said last */
         uint32_t running, queued;
         uint64_t finished, sent;

@@ -71,6 +71,13 @@ bool use_accept(struct use *use, const struct tp__id *incarnation)
     return true;
 }
 
+void use_limit(struct use *use, const Taskpool__Room *room)
+{
+    const int64_t most = INT64_C(1) << 60; /* sums of it do not overflow */
+    use->limited = use->node->credits;
+    use->room = room->total > most ? most : room->total < -most ? -most : room->total;
+}
+
 bool use_begin(struct use *use)
 {
     if (!set_add(&use->session->nodes, use->node->slot))

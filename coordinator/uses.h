@@ -17,6 +17,8 @@ void use_free(struct coordinator *coordinator, struct use *use);
 
 /** A new incarnation begins. False without memory. */
 bool use_accept(struct use *use, const struct tp__id *incarnation) __attribute__((warn_unused_result));
+/** The node says how many tasks it takes: until it says what it takes next. */
+void use_limit(struct use *use, const Taskpool__Room *room);
 /** Tasks may go there. False without memory. */
 bool use_begin(struct use *use) __attribute__((warn_unused_result));
 /** The incarnation, if there is one, is over: no task goes there any more. What was queued for it alone is given to the

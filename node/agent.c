@@ -309,6 +309,8 @@ struct agent_counts agent_count(const struct agent *agent)
         counts.refused += agent->refused[kind];
     for (const struct session *session = agent->sessions; session; session = session->next) {
         counts.sessions++;
+        if (session->tasks.count > counts.most_tasks)
+            counts.most_tasks = session->tasks.count;
         counts.memory_bytes +=
             sizeof *session + session->tasks.capacity * sizeof(struct task) + stream_unacknowledged(session);
     }

@@ -108,6 +108,7 @@ bool agent_is_drained(const struct agent *agent);
 struct agent_counts {
     size_t sessions, workers;
     uint64_t tasks, waiting, running, finished, refused, memory_bytes;
+    uint64_t most_tasks; /**< of one session */
 };
 struct agent_counts agent_count(const struct agent *agent);
 

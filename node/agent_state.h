@@ -125,7 +125,7 @@ struct session {
     struct task_table tasks;
     struct {
         uint64_t received; /**< tasks, over this link */
-        bool is_said;      /**< in the last Credit */
+        bool is_said;      /**< by the last Accept or Credit */
         int64_t said;
     } room;
     struct waiting_list waiting[WAITING_STATES];
@@ -405,6 +405,10 @@ uint64_t credit_waiting(const struct agent *agent);
 
 /* ---- rooms.c ---- */
 
+/** Is there room for one more task of that depth? */
+bool room_is_there(const struct agent *agent, const struct session *session, uint32_t depth);
+/** How many of depth 0 the coordinator may send in all. */
+int64_t room_of(const struct agent *agent, const struct session *session);
 /** The link is new: the coordinator counts from 0. */
 void rooms_reset(struct agent *agent);
 /** Has a session room for more tasks than was said, so that the coordinator should know? */

@@ -3,8 +3,8 @@
  * that wait for deeper ones keep the way of those free, and never stand in a circle (docs/protocol.md). The coordinator
  * counts what it sends; it is told how many of depth 0 it may send in all, which is exact whatever is under way.
  *
- * It is told so of sessions that could get to their limit by the credit that the coordinator has: not of others, which
- * are nearly all. While it may still send some that are not deep, only what has gathered is told. */
+ * It is told so with each Accept, and with credit of those sessions that could get to their limit by it: not of others,
+ * which are nearly all. While it may still send some that are not deep, only what has gathered is told. */
 #include "agent_state.h"
 
 #include <stdlib.h>
@@ -16,9 +16,14 @@ static uint64_t limit_of(const struct agent *agent)
     return limit > 0 && limit < most ? limit : most;
 }
 
-static int64_t room_of(const struct agent *agent, const struct session *session)
+int64_t room_of(const struct agent *agent, const struct session *session)
 {
     return (int64_t)(session->room.received + limit_of(agent)) - (int64_t)session->tasks.count;
+}
+
+bool room_is_there(const struct agent *agent, const struct session *session, uint32_t depth)
+{
+    return session->tasks.count < limit_of(agent) + (depth < TP__DEPTH_LIMIT ? depth : TP__DEPTH_LIMIT);
 }
 
 static bool is_near(const struct agent *agent, const struct session *session, uint64_t under_way)

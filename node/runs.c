@@ -97,6 +97,12 @@ static void take(struct agent *agent, struct session *session, const struct tp__
         return_leaf(session, leaf, TP__RETURNED_RECALLED, "the node is draining");
         return;
     }
+    if (!room_is_there(agent, session, leaf->depth)) { /* the coordinator should know: an old one, or one that lies */
+        agent_refuse(agent, REFUSED_LEAF, "there is no room for a task of that depth", "task=%llu depth=%u",
+                     (unsigned long long)leaf->sequence, leaf->depth);
+        return_leaf(session, leaf, TP__RETURNED_RECALLED, "the node is full");
+        return;
+    }
     struct task *task = agent->tasks < TASKS_LIMIT ? task_insert(agent, session, leaf) : NULL;
     if (!task) {
         return_leaf(session, leaf, TP__RETURNED_RECALLED, "the node is full");

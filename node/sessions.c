@@ -48,6 +48,7 @@ static void answer_refused(struct agent *agent, const struct tp__id *id, const s
 
 void session_announce(struct agent *agent, struct session *session)
 {
+    Taskpool__Room room;
     Taskpool__Accept accept;
     taskpool__accept__init(&accept);
     Taskpool__Frame frame;
@@ -58,6 +59,10 @@ void session_announce(struct agent *agent, struct session *session)
     accept.workers = agent->options.workers;
     frame.body_case = TASKPOOL__FRAME__BODY_ACCEPT;
     frame.accept = &accept;
+    taskpool__room__init(&room);
+    room.total = session->room.said = room_of(agent, session);
+    session->room.is_said = true;
+    accept.room = &room;
     session->announced = uplink_send(agent, TP__LANE_CONTROL, &frame);
     if (session->announced)
         tp__stream_resend(session->talk.stream);

@@ -6,8 +6,10 @@
  * bulk, which is kept short so that deeper tasks that come later do not stand behind a million others. It is remembered
  * until the coordinator has said of each of its tasks where it went: only then has it left the coordinator.
  *
- * Half of the budget is a reserve: a batch goes into it only if it is deeper than those that are there. So tasks that
- * no node takes now, as all are at their limit, never keep back the deeper ones that what is parked there waits for. */
+ * A part of the budget is a reserve. A batch goes into it only if it is deeper than those that are in it: so tasks that
+ * no node takes now, as all are full, never keep back the deeper ones that what is parked there waits for. Of the last
+ * eighth a batch takes one task: of a tree in which one task of each level fits into that, the deepest always gets
+ * there. */
 #include "cluster/session_state.h"
 
 #include "trust/tree.h"
@@ -15,7 +17,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-enum { PAYLOAD_PART_BYTES = 1 << 20 };
+enum { PAYLOAD_PART_BYTES = 1 << 20, RESERVE_PARTS = 64 };
 
 /* ---- what waits ---- */
 
@@ -99,18 +101,39 @@ static uint32_t bytes_of(const struct task *task)
     return leaf_bytes(task) + (is_large(task) ? task->length : 0);
 }
 
-/* How much may be queued at the coordinator with a batch of that depth. */
-static uint64_t budget_of(const struct tp__session *session, uint32_t depth)
+/* How much of the coordinator's budget may be filled with any tasks of that depth. The rest is a reserve. */
+static uint64_t share_of(const struct tp__session *session, uint32_t depth)
 {
     const uint64_t limit = session->wire.queue_limit_bytes;
-    const struct ring *last = session->sending.reserve.previous;
-    const bool is_deeper =
-        last == &session->sending.reserve || depth > TP__RING_OF(last, const struct batch, reserve)->depth;
-    return is_deeper ? limit : limit / 2;
+    return depth == 0 ? limit / 2 : limit / 4 * 3;
 }
 
-/* The first ones of a list that fit into one batch, and into the coordinator's budget; at least one, which may be past
- * it if nothing is queued. */
+/* Is there room for a batch that begins with that task? The first one may be past the budget if nothing is queued. */
+static bool fits(const struct tp__session *session, const struct task *task)
+{
+    const uint64_t queued = session->sending.queued_bytes;
+    const uint64_t with = queued + bytes_of(task);
+    if (queued == 0 || with <= share_of(session, task->depth))
+        return true;
+    const struct ring *last = session->sending.reserve.previous;
+    const bool is_deeper =
+        last == &session->sending.reserve || task->depth > TP__RING_OF(last, const struct batch, reserve)->depth;
+    return is_deeper && with <= session->wire.queue_limit_bytes;
+}
+
+/* How much may be queued with the tasks of that batch behind the first. In the reserve few: of what they could take
+ * there a small part, so that much is left for deeper ones. */
+static uint64_t budget_of(const struct tp__session *session, const struct task *first)
+{
+    const uint64_t queued = session->sending.queued_bytes;
+    const uint64_t share = share_of(session, first->depth);
+    const uint64_t most = session->wire.queue_limit_bytes / 8 * 7;
+    if (queued + bytes_of(first) <= share)
+        return share;
+    return most > queued ? queued + (most - queued) / RESERVE_PARTS : 0;
+}
+
+/* The first ones of a list that fit into one batch, and into the coordinator's budget; at least one. */
 static void pick(struct tp__session *session, struct ring *from, struct making *making)
 {
     making->count = making->bytes = 0;
@@ -118,12 +141,12 @@ static void pick(struct tp__session *session, struct ring *from, struct making *
     uint64_t apart = 0; /* bytes of payloads that follow in frames of their own */
     uint8_t *to = session->sending.leaves;
     const struct task *first = TP__RING_OF(from->next, struct task, ring);
-    const uint64_t limit = budget_of(session, first->depth);
+    const uint64_t budget = budget_of(session, first);
     for (struct ring *ring = from->next; ring != from && making->count < TP__BATCH_LIMIT; ring = ring->next) {
         struct task *task = TP__RING_OF(ring, struct task, ring);
         const uint32_t leaf_size = leaf_bytes(task);
         if (task->depth != first->depth || making->bytes + leaf_size > TP__BATCH_LIMIT_BYTES ||
-            (taken > 0 && taken + bytes_of(task) > limit) || apart > TP__BULK_LANE_BYTES)
+            (task != first && taken + bytes_of(task) > budget) || apart > TP__BULK_LANE_BYTES)
             break;
         const struct tp__leaf leaf = leaf_of(task);
         to = tp__leaf_write(to, &leaf);
@@ -231,7 +254,7 @@ static void send_batch(struct tp__session *session, struct ring *from, struct no
         tp__session_task_set_state(session, task, TASK_QUEUED);
     }
     session->tasks.dispatches += making.count;
-    if (session->sending.queued_bytes > session->wire.queue_limit_bytes / 2)
+    if (session->sending.queued_bytes > share_of(session, batch->depth))
         tp__ring_append(&session->sending.reserve, &batch->reserve);
     send_leaves(session, batch, &making);
     for (uint32_t i = 0; i < making.count; i++)
@@ -256,13 +279,10 @@ static struct ring *deepest_that_fits(struct tp__session *session, struct lanes 
     }
 }
 
-/* Is there room for a batch that begins with the first one of `from`? */
 static bool has_room(const struct tp__session *session, const struct ring *from)
 {
-    const struct task *task = TP__RING_OF(from->next, const struct task, ring);
-    const uint64_t queued = session->sending.queued_bytes;
     return tp__session_is_linked(session) && tp__link_queued(session->wire.link, TP__LANE_BULK) < TP__BULK_LANE_BYTES &&
-           (queued == 0 || queued + bytes_of(task) <= budget_of(session, task->depth));
+           fits(session, TP__RING_OF(from->next, const struct task, ring));
 }
 
 /* One batch for each node with pinned tasks. True if there was one. */

@@ -251,6 +251,8 @@ static void take_accept(struct world *world, const Taskpool__Accept *accept)
         return;
     }
     driver->accepts++;
+    assert_non_null(accept->room);
+    world->room = accept->room->total;
     struct tp__accept content;
     assert_true(tp__accept_verify(&content, accept->signed_accept.data, accept->signed_accept.len));
     assert_memory_equal(&content.node, &world->node_key.public_key, sizeof content.node);

@@ -173,18 +173,45 @@ static void a_session_near_its_limit_is_told_how_many_may_come(void **state)
     world_free(world);
 }
 
-static void tasks_past_the_limit_leave_no_room_until_they_are_gone(void **state)
+static void an_accept_says_what_may_come(void **state)
+{
+    (void)state;
+    struct world *world = world_new_with_limit(3);
+    world_run(world);
+    assert_int_equal(world->credit, 4); /* more than a session may have */
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    assert_int_equal(world->room, 3);
+    park(driver, process, 1, 2);
+    process_finish(world, process, 1);
+    assert_int_equal(world->room, 4);
+    world->room = 0;
+    driver_offer(driver); /* the same Accept again */
+    assert_int_equal(world->room, 4);
+    world_free(world);
+}
+
+static void past_its_limit_a_node_has_room_for_deeper_tasks_alone(void **state)
 {
     (void)state;
     struct world *world = world_new_with_limit(4);
     struct world_driver *driver = driver_new(world);
     struct world_process *process = driver_begin(driver);
     park(driver, process, 1, 4);
-    park(driver, process, 5, 3); /* deeper ones */
-    assert_int_equal(world->room, 4);
-    for (uint64_t task = 5; task <= 7; task++)
+    struct tp__leaf leaves[4] = {plain_leaf(5), plain_leaf(6), plain_leaf(7), plain_leaf(8)};
+    for (uint32_t i = 0; i < 4; i++)
+        leaves[i].depth = i; /* the second is one too many, had the first one been taken */
+    (void)driver_submit(driver, leaves, 4);
+    assert_int_equal(driver_returned(driver, 5), TP__RETURNED_RECALLED);
+    assert_int_equal(driver_returned(driver, 6), 0);
+    assert_int_equal(driver_returned(driver, 7), 0);
+    assert_int_equal(driver_returned(driver, 8), 0);
+    process->started += 3;
+    world_pass(world, 100);
+    assert_int_equal(world->room, 5); /* 8 have come, and 7 are here */
+    for (uint64_t task = 6; task <= 8; task++)
         process_finish(world, process, task);
-    assert_int_equal(world->room, 7);
+    assert_int_equal(world->room, 8);
     world_free(world);
 }
 
@@ -276,7 +303,8 @@ int main(void)
         cmocka_unit_test(parked_tasks_use_no_credit_and_a_start_is_noticed),
         cmocka_unit_test(a_task_cancelled_before_its_start_does_not_wait_for_ever),
         cmocka_unit_test(a_session_near_its_limit_is_told_how_many_may_come),
-        cmocka_unit_test(tasks_past_the_limit_leave_no_room_until_they_are_gone),
+        cmocka_unit_test(an_accept_says_what_may_come),
+        cmocka_unit_test(past_its_limit_a_node_has_room_for_deeper_tasks_alone),
         cmocka_unit_test(on_a_new_link_the_room_is_counted_anew),
         cmocka_unit_test(a_recall_takes_from_the_agent_first_and_asks_processes_for_the_rest),
         cmocka_unit_test(a_drained_node_hands_back_all_and_takes_none),

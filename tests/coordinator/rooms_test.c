@@ -134,6 +134,26 @@ static void a_new_incarnation_and_a_new_link_are_counted_anew(void **state)
     world_close(world);
 }
 
+static void an_accept_says_what_may_come_until_the_next_credit(void **state)
+{
+    (void)state;
+    struct world *world = open_world();
+    struct end *driver = world_driver(world, 0, 1);
+    struct end *node = world_node(world, 0, 11, 4);
+    node_credit(node, 100, 0, 0);
+    node->task_limit = 4;
+    world_join(node, driver);
+    tasks_of_depth(driver, 20, 0);
+    assert_int_equal(node_take_tasks(node, driver), 4);
+    node->task_limit = 6; /* the same accept again: two have ended */
+    world_join(node, driver);
+    tasks_of_depth(driver, 1, 0);
+    assert_int_equal(node_take_tasks(node, driver), 2);
+    node_credit(node, 100, 0, 0);
+    assert_int_equal(node_take_tasks(node, driver), 15);
+    world_close(world);
+}
+
 static void a_room_that_cannot_be_has_no_effect_but_on_its_session(void **state)
 {
     (void)state;
@@ -162,6 +182,7 @@ int main(void)
         cmocka_unit_test(pinned_and_other_tasks_go_by_their_own_depth),
         cmocka_unit_test(one_session_at_its_limit_leaves_the_node_to_others),
         cmocka_unit_test(a_new_incarnation_and_a_new_link_are_counted_anew),
+        cmocka_unit_test(an_accept_says_what_may_come_until_the_next_credit),
         cmocka_unit_test(a_room_that_cannot_be_has_no_effect_but_on_its_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -406,6 +406,10 @@ struct tp__id node_accept(struct end *node, const struct end *driver, uint64_t i
     accept.signed_accept = tp__field(signed_accept, sizeof signed_accept);
     accept.incarnation = tp__field_of_id(&id);
     accept.workers = 4;
+    Taskpool__Room room;
+    taskpool__room__init(&room);
+    room.total = node->task_limit;
+    accept.room = node->task_limit > 0 ? &room : NULL;
     end_send(node, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_ACCEPT, &accept);
     world_run(node->world);
     return id;

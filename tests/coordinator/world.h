@@ -53,6 +53,7 @@ struct end {
     uint64_t batches, sequence;
     /* of a node */
     uint64_t tasks_received;
+    int64_t task_limit; /* that its accepts tell; 0: none */
 };
 
 /** True while the coordinator runs, and not what it calls: for a test that lets its allocations fail. */

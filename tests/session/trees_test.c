@@ -9,6 +9,7 @@ static struct stage_node *node_a(struct stage *stage)
     return node;
 }
 
+/* The coordinator of the stage gives 1 MiB. */
 static void fill_the_queue(struct stage *stage, int worker)
 {
     static uint8_t payload[60000];
@@ -21,33 +22,65 @@ static void fill_the_queue(struct stage *stage, int worker)
     stage->leaf_read = stage->leaf_count;
 }
 
+static void large_child(struct stage_node *node, const struct stage_leaf *parent, uint32_t operation)
+{
+    static uint8_t body[28 + 60000] = {2};
+    stage_say(node, TP__RECORD_CHILD, &parent->leaf, operation, body, sizeof body);
+}
+
 /* Nobody may take the others before it has run: what is parked waits for it. */
 static void a_deeper_task_is_sent_though_the_queue_is_full(void **state)
 {
     (void)state;
     struct stage *stage = stage_new(NULL);
     struct stage_node *node = node_a(stage);
-    const struct stage_leaf parent = stage_start(stage, node, 1, 0);
-    for (uintptr_t i = 0; i < 6; i++) { /* half of the room, by shallow ones in small batches */
-        static uint8_t payload[80000];
-        const struct tp__session_task task = {.tag = stage, .worker = -1, .payload = payload, .length = sizeof payload};
-        tp_status status;
-        tp__session_submit(stage->session, &task, &status);
-        stage_run(stage);
-    }
-    fill_the_queue(stage, -1);
-    stage_child(node, &parent.leaf, 1, 0, 0);
+    const struct stage_leaf root = stage_start(stage, node, 1, 0);
+    stage_child(node, &root.leaf, 1, 0, 0);
     struct stage_leaf deepest = *stage_leaf(stage);
-    for (uint32_t depth = 1; depth < 20; depth++) { /* a chain: each waits for the next */
-        assert_int_equal(deepest.leaf.depth, depth);
-        stage_place(stage, &deepest, node);
+    stage_place(stage, &deepest, node);
+    fill_the_queue(stage, -1);
+    for (uint32_t i = 2; i < 7; i++) { /* there is more room for children, but an end of it */
+        large_child(node, &root, i);
+        assert_int_equal(stage_leaf(stage)->leaf.depth, 1);
+    }
+    large_child(node, &root, 7);
+    stage_child(node, &root.leaf, 8, 0, 0);
+    stage_no_leaf(stage);
+    for (uint32_t depth = 2; depth < 100; depth++) { /* a chain: each waits for the next */
         stage_child(node, &deepest.leaf, 1, 0, 0);
         deepest = *stage_leaf(stage);
+        assert_int_equal(deepest.leaf.depth, depth);
+        stage_no_leaf(stage);
+        stage_place(stage, &deepest, node);
     }
-    stage_child(node, &parent.leaf, 2, 0, 0); /* not deeper than the one that waits there */
-    stage_no_leaf(stage);
-    stage_place(stage, &deepest, node);
-    assert_int_equal(stage_leaf(stage)->leaf.depth, 1);
+    stage_free(stage);
+}
+
+/* They stay there, one of each depth, and there is room for the next all the same. */
+static void many_depths_get_there_though_none_is_placed(void **state)
+{
+    (void)state;
+    enum { DEPTHS = 50 };
+    struct stage *stage = stage_new(NULL);
+    struct stage_node *node = node_a(stage);
+    struct stage_leaf chain[DEPTHS];
+    chain[0] = stage_start(stage, node, 1, 0);
+    for (size_t i = 1; i < DEPTHS; i++) {
+        stage_child(node, &chain[i - 1].leaf, 1, 0, 0);
+        chain[i] = *stage_leaf(stage);
+        stage_place(stage, &chain[i], node);
+    }
+    fill_the_queue(stage, -1);
+    for (uint32_t i = 2; i < 8; i++)
+        large_child(node, &chain[0], i);
+    stage->leaf_read = stage->leaf_count;
+    for (size_t i = 1; i < DEPTHS; i++) {
+        for (uint32_t j = 2; j < 300; j++)
+            stage_append(node, TP__RECORD_CHILD, chain[i].leaf.sequence, 1, j, (const uint8_t[28]){2}, 28);
+        stage_child(node, &chain[i].leaf, 300, 0, 0);
+        assert_int_equal(stage_leaf(stage)->leaf.depth, i + 1);
+        stage->leaf_read = stage->leaf_count;
+    }
     stage_free(stage);
 }
 
@@ -117,6 +150,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_deeper_task_is_sent_though_the_queue_is_full),
+        cmocka_unit_test(many_depths_get_there_though_none_is_placed),
         cmocka_unit_test(pinned_ones_too_are_sent_deepest_first),
         cmocka_unit_test(tasks_that_are_nested_without_an_end_fail),
         cmocka_unit_test(a_task_may_submit_its_successor_for_ever),

@@ -139,16 +139,33 @@ static uint64_t worker_started(void *context, uint32_t worker)
 static void log_line(void *context, enum agent_level level, const char *event, const char *text)
 {
     const struct machine *machine = context;
+    struct world *world = machine->station.host.world;
     if (level != AGENT_DEBUG)
-        world_trace(machine->station.host.world, "node %u: %s %s", machine->station.host.number, event, text);
+        world_trace(world, "node %u: %s %s", machine->station.host.number, event, text);
+    world_check(world, !strstr(text, "there is no room for a task of that depth") || plan_has(world, PLAN_LIAR),
+                "node %u is sent a task for which it has no room, and no coordinator lies",
+                machine->station.host.number);
 }
 
 /* ---- events ---- */
+
+/* It holds no more tasks of a session than it may, whatever is under way. */
+static void check_limit(const struct machine *machine)
+{
+    struct world *world = machine->station.host.world;
+    const uint32_t limit = world->plan->node_tasks;
+    if (limit == 0)
+        return;
+    const struct agent_counts counts = agent_count(machine->agent);
+    world_check(world, counts.most_tasks <= limit + TREES_DEPTH_LIMIT, "node %u holds %llu tasks of a session",
+                machine->station.host.number, (unsigned long long)counts.most_tasks);
+}
 
 static void receive(struct station *station, const uint8_t *bytes, size_t size)
 {
     struct machine *machine = (struct machine *)(void *)station;
     agent_receive(machine->agent, bytes, size, world_ms(station->host.world));
+    check_limit(machine);
     host_touch(&station->host, 0);
 }
 
@@ -204,7 +221,8 @@ void machine_start(struct machine *machine)
     struct world *world = machine->station.host.world;
     if (machine->agent)
         return;
-    struct agent_options options = {.machine = "x86_64", .workers = machine->workers};
+    struct agent_options options = {
+        .machine = "x86_64", .workers = machine->workers, .task_limit = world->plan->node_tasks};
     memcpy(options.name, machine->station.key.name, sizeof options.name);
     const struct agent_actions actions = {
         .transmit = transmit,

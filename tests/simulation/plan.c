@@ -62,6 +62,15 @@ void plan_make(struct plan *plan, struct random *random, unsigned without, unsig
         plan->tasks = (uint32_t)random_between(random, 4, 20);
         plan->faults_us = 110000000;
     }
+    if (plan->flags & PLAN_TREES) {
+        /* a rogue node may be full of tasks of which it has said that they are over */
+        plan->flags = (plan->flags | PLAN_CHILDREN) & ~(unsigned)(PLAN_LONG | PLAN_ROGUE);
+        plan->node_tasks = (uint32_t)random_between(random, 1, 8);
+        const bool small_queue = random_chance(random, 500000) && !(plan->flags & PLAN_LARGE);
+        plan->queue_limit_bytes = small_queue ? (uint64_t)random_between(random, 4000, 8000) : 0;
+        plan->limit_tasks = 0;
+        plan->tasks = (uint32_t)random_between(random, 1, small_queue ? 50 : 20); /* some with 100 below them */
+    }
     if (plan->flags & PLAN_BIG)
         make_big(plan);
 }

@@ -34,7 +34,8 @@ enum plan_flag {
     PLAN_SHIP = 1 << 22,           /**< nodes do not have the programs */
     PLAN_SILENT_WORKERS = 1 << 23, /**< worker processes tell nonsense */
     PLAN_BIG = 1 << 24,            /**< a thousand nodes */
-    PLAN_LONG = 1 << 25            /**< tasks and troubles take a minute, and drivers die */
+    PLAN_LONG = 1 << 25,           /**< tasks and troubles take a minute, and drivers die */
+    PLAN_TREES = 1 << 26           /**< tasks submit tasks, many levels deep, and nodes hold few */
 };
 
 struct plan {
@@ -49,6 +50,7 @@ struct plan {
     int64_t faults_us;  /**< after that time nothing goes wrong any more */
     uint32_t fault_count;
     uint64_t queue_limit_bytes, limit_tasks;
+    uint32_t node_tasks; /**< of a session that a node holds; 0: its default */
     uint32_t program_bytes;
 };
 

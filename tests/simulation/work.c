@@ -86,9 +86,9 @@ static bool is_child_cancelled(const struct work *work, size_t step)
     return step + 1 < work->step_count && work->steps[step + 1].kind == STEP_CANCEL_CHILD;
 }
 
-static void add_children(struct work *work, struct random *random)
+static void add_children(struct work *work, struct random *random, int64_t most)
 {
-    const int64_t count = random_between(random, 1, 3);
+    const int64_t count = random_between(random, 1, most);
     for (int64_t i = 0; i < count; i++) {
         add(work, (struct step){.kind = STEP_CHILD});
         if (random_chance(random, 50000))
@@ -103,7 +103,9 @@ static void write_script(struct work *work, unsigned flags)
 {
     struct random random;
     random_begin(&random, work->seed);
-    const bool parent = flags & PLAN_CHILDREN && work->depth < DEPTH_LIMIT && random_chance(&random, 300000);
+    const bool trees = flags & PLAN_TREES; /* deep, but not much larger at each level */
+    const bool parent = flags & PLAN_CHILDREN && work->depth < (trees ? TREES_DEPTH_LIMIT : DEPTH_LIMIT) &&
+                        random_chance(&random, trees ? 700000 : 300000);
     const bool channels = flags & PLAN_CHANNELS && random_chance(&random, 400000);
     work->at_most_once = flags & PLAN_ONCE && random_chance(&random, 300000);
     work->isolated = flags & PLAN_ISOLATED && random_chance(&random, 100000);
@@ -124,11 +126,13 @@ static void write_script(struct work *work, unsigned flags)
     for (int64_t i = channels ? random_between(&random, 1, 3) : 0; i > 0; i--)
         add_channel_step(work, &random);
     if (parent)
-        add_children(work, &random);
+        add_children(work, &random, trees ? 2 : 3);
     if (random_chance(&random, 50000))
         add(work, (struct step){.kind = STEP_FAIL});
     else if (flags & PLAN_CRASHES && random_chance(&random, 40000))
         add(work, (struct step){.kind = STEP_CRASH});
+    for (size_t i = 0; trees && i < work->step_count; i++)
+        work->steps[i].time_us /= 4; /* there are many */
     work->fragile = work->at_most_once || channels;
     for (size_t i = 0; i < work->step_count && !work->fragile; i++)
         if (work->steps[i].kind == STEP_CHILD)

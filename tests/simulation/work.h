@@ -37,7 +37,7 @@ struct step {
     bool wait;              /**< false: at once or not at all */
 };
 
-enum { STEPS_LIMIT = 16, WORK_NAMES = 3, CHANNELS = 4, DEPTH_LIMIT = 3 };
+enum { STEPS_LIMIT = 16, WORK_NAMES = 3, CHANNELS = 4, DEPTH_LIMIT = 3, TREES_DEPTH_LIMIT = 12 };
 
 enum fate { FATE_OPEN, FATE_VALUE, FATE_FAILED, FATE_CANCELLED };
 
