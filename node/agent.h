@@ -7,6 +7,7 @@
 #ifndef NODE_AGENT_H
 #define NODE_AGENT_H
 
+#include "trust/leaf.h"
 #include "trust/offer.h"
 #include "wire/record.h"
 
@@ -70,13 +71,16 @@ struct agent_actions {
     void *context;
 };
 
+/** The highest task_limit: with one more for each level of depth, 1,048,575. */
+enum { AGENT_TASK_LIMIT = (1 << 20) - (TP__DEPTH_LIMIT + 1) };
+
 struct agent_options {
     char name[TP__NAME_LIMIT + 1];
     char machine[16];
     uint32_t workers;             /**< threads a session's common process, and what the coordinator counts */
     uint32_t sessions_per_key;    /**< 0: 16 */
     uint32_t task_limit;          /**< tasks of a session, parked ones included; deeper ones are taken past it, one for
-                                       each level of depth. 0: 983,040 */
+                                       each level of depth. 0: AGENT_TASK_LIMIT */
     uint64_t program_limit_bytes; /**< 0: TP__PROGRAM_LIMIT_BYTES */
     int64_t orphan_ms;            /**< how long sessions are kept without a coordinator; 0: 600,000 */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* taskpool-node: its settings, and what must be done before anything else. */
 #include "daemon/daemon.h"
+#include "memory.h"
 #include "shell.h"
 #include "symbolizer.h"
 #include "trust/identity.h"
@@ -14,7 +15,12 @@
 #include <taskpool/version.h>
 #include <unistd.h>
 
-enum { VARIABLES_LIMIT = 32, DESCRIPTORS_WANTED = 4096 };
+enum {
+    VARIABLES_LIMIT = 32,
+    DESCRIPTORS_WANTED = 4096,
+    PARKED_TASK_BYTES = 5632, /* on a node, the agent's part included */
+    LEAST_TASK_LIMIT = 1000
+};
 
 static const struct tp__setting settings[] = {
     {"coordinator", 'c', TP__SETTING_TEXT, "tcp://HOST:PORT", "where the coordinator listens; required", NULL, 0, 0, 0},
@@ -38,6 +44,10 @@ static const struct tp__setting settings[] = {
     {"programs", 0, TP__SETTING_PATH, "DIR", "run only what is installed there; nothing is shipped", NULL, 0, 0, 0},
     {"memory-limit", 0, TP__SETTING_SIZE, "BYTES",
      "what one worker process may use; 0: 80 % of the machine's or the control group's", "0", 0, INT64_MAX, 0},
+    {"task-limit", 0, TP__SETTING_NUMBER, "N",
+     "how many tasks of a session are here at a time, parked ones included; deeper ones are taken past it, one more a "
+     "level; 0: what half of memory-limit has room for",
+     "0", 0, AGENT_TASK_LIMIT, 0},
     {"same-user", 0, TP__SETTING_FLAG, NULL, "run tasks as the node's own user: they can read its key", NULL, 0, 0, 0},
     {"worker-uid-base", 0, TP__SETTING_NUMBER, "UID", "the first of the users that worker processes run as", "70000", 1,
      INT32_MAX, 0},
@@ -110,6 +120,18 @@ static bool split_variables(const char *list, struct store *store, struct tp__pr
     return true;
 }
 
+/* Memory is known to be short before the kernel says so; the other half is for what tasks take themselves. */
+static uint32_t choose_task_limit(const struct tp__config *config)
+{
+    const int64_t given = tp__config_number(config, "task-limit");
+    if (given > 0)
+        return (uint32_t)given;
+    const int64_t memory = tp__config_number(config, "memory-limit");
+    const uint64_t bytes = memory > 0 ? (uint64_t)memory : memory_of_machine() / 5 * 4;
+    const uint64_t tasks = bytes / 2 / PARKED_TASK_BYTES;
+    return tasks < LEAST_TASK_LIMIT ? LEAST_TASK_LIMIT : tasks < AGENT_TASK_LIMIT ? (uint32_t)tasks : AGENT_TASK_LIMIT;
+}
+
 static bool fill_agent(struct agent_options *agent, const struct tp__config *config, struct tp__problem *problem)
 {
     struct utsname machine;
@@ -124,6 +146,7 @@ static bool fill_agent(struct agent_options *agent, const struct tp__config *con
         agent->workers = (uint32_t)CPU_COUNT(&processors);
     if (agent->workers == 0)
         agent->workers = 1;
+    agent->task_limit = choose_task_limit(config);
     return true;
 }
 

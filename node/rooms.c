@@ -11,9 +11,8 @@
 
 static uint64_t limit_of(const struct agent *agent)
 {
-    const uint64_t most = TASKS_LIMIT - (TP__DEPTH_LIMIT + 1);
-    const uint64_t limit = agent->options.task_limit;
-    return limit > 0 && limit < most ? limit : most;
+    const uint32_t limit = agent->options.task_limit;
+    return limit > 0 && limit < AGENT_TASK_LIMIT ? limit : AGENT_TASK_LIMIT;
 }
 
 int64_t room_of(const struct agent *agent, const struct session *session)

@@ -78,6 +78,11 @@ taskpool_cluster_test(blame_on_one_node cluster.blame TIMEOUT 120 CLUSTER --node
 taskpool_job(cluster family)
 taskpool_cluster_test(family cluster.family TIMEOUT 120)
 
+taskpool_job(cluster trees)
+taskpool_cluster_test(trees cluster.trees TIMEOUT 120 CLUSTER --node-option=--task-limit=3)
+taskpool_cluster_test(trees_on_one_node cluster.trees TIMEOUT 120 CLUSTER --nodes 1 --node-option=--task-limit=1)
+taskpool_cluster_test(family_on_small_nodes cluster.family TIMEOUT 120 CLUSTER --node-option=--task-limit=8)
+
 taskpool_job(cluster exchange)
 taskpool_cluster_test(exchange cluster.exchange TIMEOUT 120)
 taskpool_scenario(cluster exchange_broken)
