@@ -260,6 +260,8 @@ void peers_receive(struct coordinator *coordinator, const struct tp__peer *id, c
     tp__link_receive(peer->link, bytes, size, coordinator->now_ms);
     if (peer->node && !peer->ended)
         node_heard(coordinator, peer->node);
+    if (peer->session && !peer->ended)
+        session_heard(coordinator, peer->session);
     /* one connection does not leave a trail of lives that are waited for */
     struct node *former = tp__id_is_none(&life) ? NULL : map_find(&coordinator->nodes_by_life, &life);
     if (former && !former->peer)

@@ -271,6 +271,24 @@ void placement_pinned_changed(struct coordinator *coordinator, struct use *use)
         serve(coordinator, use->node);
 }
 
+void placement_session_silent(struct coordinator *coordinator, struct session *session)
+{
+    session->is_silent = true;
+    set_remove(&coordinator->with_work, session->slot);
+    for (uint32_t slot = 0; slot < session->use_capacity; slot++)
+        if (session->uses[slot])
+            set_remove(&session->uses[slot]->node->pinned, session->slot);
+}
+
+void placement_session_heard(struct coordinator *coordinator, struct session *session)
+{
+    session->is_silent = false;
+    for (uint32_t slot = 0; slot < session->use_capacity; slot++)
+        if (session->uses[slot] && session->uses[slot]->pinned.tasks > 0)
+            placement_pinned_changed(coordinator, session->uses[slot]);
+    placement_session_changed(coordinator, session);
+}
+
 /* ---- going ---- */
 
 void placement_give_back(struct coordinator *coordinator, struct use *use)

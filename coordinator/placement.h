@@ -11,6 +11,9 @@
 void placement_node_changed(struct coordinator *coordinator, struct node *node);
 /** A session has new tasks for any node, or may use one node more. */
 void placement_session_changed(struct coordinator *coordinator, struct session *session);
+/** Its driver has fallen silent: nothing of it is placed any more. It was heard again. */
+void placement_session_silent(struct coordinator *coordinator, struct session *session);
+void placement_session_heard(struct coordinator *coordinator, struct session *session);
 /** A session has new tasks for one node alone. */
 void placement_pinned_changed(struct coordinator *coordinator, struct use *use);
 

@@ -103,12 +103,22 @@ bool session_hello(struct peer *peer, const struct tp__id *id, const char *key_n
     return true;
 }
 
+void session_heard(struct coordinator *coordinator, struct session *session)
+{
+    if (!session->is_silent)
+        return;
+    report(coordinator, COORDINATOR_INFO, "session-heard", "driver=%s program=%s", session->name,
+           session->program_name);
+    placement_session_heard(coordinator, session);
+}
+
 void session_unlinked(struct coordinator *coordinator, struct session *session)
 {
     session->heard_ms = peer_heard_ms(session->peer);
     session->peer->session = NULL;
     session->peer = NULL;
     session->offered = false;
+    session->is_silent = false;
     session->placed_count = 0;
     tasks_drop(coordinator, session);
     programs_source_left(coordinator, session);
@@ -227,10 +237,19 @@ int64_t sessions_tick(struct coordinator *coordinator)
             continue;
         const int64_t heard_ms = session->peer ? peer_heard_ms(session->peer) : session->heard_ms;
         const int64_t end_ms = heard_ms + coordinator->options.session_lease_ms;
-        if (end_ms <= coordinator->now_ms)
+        if (end_ms <= coordinator->now_ms) {
             session_finish(coordinator, session, TP_E_SESSION_LOST, "its driver was silent for too long");
-        else if (end_ms < due_ms)
-            due_ms = end_ms;
+            continue;
+        }
+        const bool may_fall_silent = session->peer && !session->is_silent;
+        if (may_fall_silent && heard_ms + TP__SILENT_MS <= coordinator->now_ms) {
+            report(coordinator, COORDINATOR_WARNING, "session-silent", "driver=%s program=%s", session->name,
+                   session->program_name);
+            placement_session_silent(coordinator, session);
+        }
+        const int64_t next_ms = session->peer && !session->is_silent ? heard_ms + TP__SILENT_MS : end_ms;
+        if (next_ms < due_ms)
+            due_ms = next_ms;
     }
     return due_ms;
 }

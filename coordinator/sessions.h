@@ -10,6 +10,8 @@
 
 /** A driver says Hello: false if it was refused. */
 bool session_hello(struct peer *peer, const struct tp__id *id, const char *key_name, const Taskpool__Hello *hello);
+/** A frame of it came. */
+void session_heard(struct coordinator *coordinator, struct session *session);
 /** Its link has ended. */
 void session_unlinked(struct coordinator *coordinator, struct session *session);
 /** Tells its nodes, and remembers it as ended. With a status other than TP_OK its driver is told, too. Frees it. */
@@ -22,7 +24,7 @@ void session_send_node_state(struct coordinator *coordinator, struct session *se
 /** Tells a node that is back which sessions have ended since it was heard last, and shortly before. */
 void sessions_send_ended(struct coordinator *coordinator, struct node *node);
 
-/** Ends sessions whose lease is over. Returns when it is due again. */
+/** Notices silence, and ends sessions whose lease is over. Returns when it is due again. */
 int64_t sessions_tick(struct coordinator *coordinator);
 /** Ends those whose key is not authorized any more. */
 void sessions_authorize(struct coordinator *coordinator);

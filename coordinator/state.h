@@ -100,7 +100,8 @@ struct session {
     struct tp__public_key key;
     uint32_t slot;
     struct peer *peer; /* NULL: its link broke, and its lease runs */
-    int64_t heard_ms;  /* then: when it was heard last */
+    bool is_silent;    /* its tasks wait: the queues stay, out of the sets of placement.c */
+    int64_t heard_ms;  /* without a link: when it was heard last */
 
     uint8_t *signed_offer; /* NULL: has not come yet */
     uint32_t signed_offer_size;

@@ -84,8 +84,10 @@ static void act_on_failures(struct agent *agent)
 static void start_tasks(struct agent *agent, struct session *session)
 {
     const bool may = session_may_start(agent, session);
-    if (!may && !session->held_back)
+    if (!may && !session->held_back) {
+        session->held_back_ms = agent->now_ms;
         recall_from_workers(agent, session);
+    }
     if (may && session->held_back)
         session->dirty = true;
     session->held_back = !may;

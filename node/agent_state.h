@@ -134,6 +134,7 @@ struct session {
     size_t processes;      /**< besides it */
     bool dirty;            /**< tasks of the queue may have a process now */
     bool held_back;        /**< nothing may start */
+    int64_t held_back_ms;  /**< ... since when */
 };
 
 /* ---- processes ---- */

@@ -6,6 +6,9 @@
  * credit down to the least. Announcements wait until an eighth of what is wanted has gathered and half of it is used:
  * while more is left, the coordinator has nothing that waits for it. What has started is counted by the processes in
  * shared memory and told by nobody: while tasks wait, the agent looks, the more rarely the longer nothing has changed.
+ * What waits for its driver, which may be gone, keeps no work of others away: after a while it uses no credit. But the
+ * driver may only be slow, and other nodes idle: so it is a limited number of tasks. As the coordinator places nothing
+ * of a driver that is silent for TP__SILENT_MS, those of one that is gone stay below.
  */
 #include "agent_state.h"
 
@@ -18,7 +21,9 @@ enum {
     POLL_FIRST_MS = 2,
     POLL_LAST_MS = 100,
     TRIP_LIMIT_MS = 500, /* longer: there was nothing to do */
-    PEOPLE_MS = 1000     /* how old the numbers for people may become */
+    PEOPLE_MS = 1000,    /* how old the numbers for people may become */
+    DRIVER_PATIENCE_MS = TP__SILENT_MS + 500,
+    FORSAKEN_LIMIT = WANT_LIMIT /* tasks of a session that wait for its driver and use no credit */
 };
 
 uint64_t credit_waiting(const struct agent *agent)
@@ -31,6 +36,26 @@ uint64_t credit_waiting(const struct agent *agent)
         if (agent->workers[i]->session)
             waiting += worker_waiting(agent, agent->workers[i]);
     return waiting;
+}
+
+/* Tasks that have waited for the session's driver for too long: to grant them, or to take results. */
+static uint64_t forsaken(const struct agent *agent, const struct session *session)
+{
+    const struct waiting *oldest_claim = session->waiting[WAITING_CLAIM].head;
+    uint64_t count = 0;
+    if (oldest_claim && agent->now_ms - oldest_claim->progress_ms >= DRIVER_PATIENCE_MS)
+        count += session->waiting[WAITING_CLAIM].count;
+    if (session->held_back && agent->now_ms - session->held_back_ms >= DRIVER_PATIENCE_MS)
+        count += session->waiting[WAITING_QUEUE].count;
+    return count < FORSAKEN_LIMIT ? count : FORSAKEN_LIMIT;
+}
+
+static uint64_t all_forsaken(const struct agent *agent)
+{
+    uint64_t count = 0;
+    for (const struct session *session = agent->sessions; session; session = session->next)
+        count += forsaken(agent, session);
+    return count;
 }
 
 static void measure(struct agent *agent)
@@ -156,7 +181,8 @@ void credit_update(struct agent *agent)
     const uint64_t waiting = credit_waiting(agent);
     time_trip(agent, waiting);
     const uint64_t want = wanted(agent);
-    const uint64_t total = credit->received + (want > waiting ? want - waiting : 0);
+    const uint64_t due = waiting - all_forsaken(agent);
+    const uint64_t total = credit->received + (want > due ? want - due : 0);
     if (waiting != credit->polled)
         credit->poll_ms = POLL_FIRST_MS;
     credit->polled = waiting;

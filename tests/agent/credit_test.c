@@ -233,6 +233,80 @@ static void on_a_new_link_the_room_is_counted_anew(void **state)
     world_free(world);
 }
 
+/* At-most-once tasks, which wait for the driver's word. */
+static void submit_once(struct world_driver *driver, uint64_t first, uint32_t count)
+{
+    struct tp__leaf leaves[TP__BATCH_LIMIT];
+    for (uint32_t done = 0; done < count;) {
+        const uint32_t some = count - done < TP__BATCH_LIMIT ? count - done : TP__BATCH_LIMIT;
+        for (uint32_t i = 0; i < some; i++) {
+            leaves[i] = plain_leaf(first + done + i);
+            leaves[i].flags = TP__LEAF_AT_MOST_ONCE;
+        }
+        (void)driver_submit(driver, leaves, some);
+        done += some;
+    }
+}
+
+static void claims_that_a_driver_leaves_unanswered_use_no_credit(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    (void)driver_begin(driver);
+    submit_once(driver, 1, 4);
+    world_pass(world, 500);
+    assert_int_equal(world->credit, 4); /* an answer may be on its way */
+    world_pass(world, 1500);
+    assert_int_equal(world->credit, 4 + 4);
+    submit_once(driver, 5, 4);
+    assert_int_equal(world->credit, 8 + 4);
+    for (uint64_t task = 1; task <= 8; task++)
+        driver_say(driver, TP__RECORD_GRANT, task, 1, 0, NULL, 0); /* now they wait for a worker */
+    submit_once(driver, 9, 4);
+    world_pass(world, 500);
+    assert_int_equal(world->credit, 12);
+    world_free(world);
+}
+
+static void only_so_many_unanswered_claims_use_no_credit(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    (void)driver_begin(driver);
+    submit_once(driver, 1, 4096 + 4);
+    world_pass(world, 2000);
+    assert_int_equal(world->credit, 4096 + 4);
+    for (uint64_t task = 1; task <= 4; task++)
+        driver_say(driver, TP__RECORD_REFUSE, task, 1, 0, NULL, 0);
+    world_pass(world, 2000);
+    assert_int_equal(world->credit, 4096 + 4 + 4);
+    world_free(world);
+}
+
+static void a_session_that_is_held_back_for_long_uses_no_credit(void **state)
+{
+    (void)state;
+    enum { VALUE_BYTES = 1 << 19, VALUES = 130, WAITING = 1000 };
+    static uint8_t value[VALUE_BYTES];
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    submit(driver, 1, VALUES);
+    process->started = VALUES;
+    driver->deaf = true; /* acknowledges no results */
+    for (uint64_t task = 1; task <= VALUES; task++)
+        process_say(world, process, TP__RECORD_RESULT, task, 1, value, sizeof value);
+    submit(driver, VALUES + 1, WAITING);
+    assert_int_equal(process_told(process, TP__RECORD_TASK, VALUES + 1, NULL), 0);
+    world_pass(world, 500);
+    assert_int_equal(world->credit, VALUES + WAITING);
+    world_pass(world, 1500);
+    assert_true(world->credit > VALUES + WAITING);
+    world_free(world);
+}
+
 static void send_recall(struct world *world, uint32_t count, bool drain)
 {
     Taskpool__Recall recall;
@@ -306,6 +380,9 @@ int main(void)
         cmocka_unit_test(an_accept_says_what_may_come),
         cmocka_unit_test(past_its_limit_a_node_has_room_for_deeper_tasks_alone),
         cmocka_unit_test(on_a_new_link_the_room_is_counted_anew),
+        cmocka_unit_test(claims_that_a_driver_leaves_unanswered_use_no_credit),
+        cmocka_unit_test(only_so_many_unanswered_claims_use_no_credit),
+        cmocka_unit_test(a_session_that_is_held_back_for_long_uses_no_credit),
         cmocka_unit_test(a_recall_takes_from_the_agent_first_and_asks_processes_for_the_rest),
         cmocka_unit_test(a_drained_node_hands_back_all_and_takes_none),
     };

@@ -437,6 +437,35 @@ static void a_task_finds_the_one_node_with_credit_at_once(void **state)
     world_close(world);
 }
 
+static void nothing_of_a_silent_driver_is_placed(void **state)
+{
+    (void)state;
+    struct world *world = open_world();
+    struct end *silent = world_driver(world, 0, 1);
+    struct end *driver = world_driver(world, 1, 2);
+    struct end *node = world_node(world, 0, 11, 4);
+    const struct tp__id incarnation = world_join(node, silent);
+    world_join(node, driver);
+    driver_tasks(silent, 100, NULL);
+    driver_tasks(silent, 100, &(struct batch_options){.incarnation = &incarnation});
+    silent->deaf = true; /* and dumb */
+    world_pass(world, 900);
+    node_credit(node, 10, 0, 0);
+    assert_int_equal(node_take_tasks(node, silent), 10);
+    world_pass(world, 200);
+    node_credit(node, 20, 0, 0);
+    assert_int_equal(node_take_tasks(node, silent), 0);
+    driver_tasks(driver, 12, NULL);
+    assert_int_equal(node_take_tasks(node, driver), 10);
+    node_credit(node, 302, 0, 0);
+    assert_int_equal(node_take_tasks(node, driver), 2);
+    assert_int_equal(node_take_tasks(node, silent), 0);
+    silent->deaf = false;
+    world_pass(world, 100);
+    assert_int_equal(node_take_tasks(node, silent), 190);
+    world_close(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -451,6 +480,7 @@ int main(void)
         cmocka_unit_test(pinned_tasks_of_an_incarnation_that_has_gone_come_back_as_lost),
         cmocka_unit_test(sessions_take_turns_by_tasks_not_by_batches),
         cmocka_unit_test(a_session_alone_is_not_held_back),
+        cmocka_unit_test(nothing_of_a_silent_driver_is_placed),
         cmocka_unit_test(sessions_that_use_other_nodes_do_not_stand_in_the_way),
         cmocka_unit_test(large_payloads_follow_their_tasks_in_order),
         cmocka_unit_test(a_queued_task_takes_at_most_200_bytes_beside_its_payload),
