@@ -32,11 +32,6 @@ static void on_workers(void *context, size_t count)
     atomic_store_explicit(&driver->workers, count, memory_order_relaxed);
 }
 
-static void on_room(void *context)
-{
-    (void)context; /* tp__driver_let_submit looks after every round */
-}
-
 static const uint8_t *read_chunk(void *context, uint32_t index, size_t *size)
 {
     struct tp__driver *driver = context;
@@ -129,6 +124,5 @@ struct tp__session_actions tp__driver_actions(struct tp__driver *driver)
                                         .chunk = read_chunk,
                                         .task_name = task_name,
                                         .workers = on_workers,
-                                        .room = on_room,
                                         .context = driver};
 }

@@ -58,8 +58,6 @@ struct tp__session_actions {
     const char *(*task_name)(void *context, uint32_t index);
     /** The number of workers of all used nodes has changed. */
     void (*workers)(void *context, size_t count);
-    /** There is room for more after tp__session_is_full. */
-    void (*room)(void *context);
     void *context;
 };
 

@@ -355,7 +355,6 @@ static void placed_one(struct tp__session *session, const struct batch_task *pla
         else
             tp__session_again(session, task);
     }
-    /* else a record of the node came first */
 }
 
 static void placed_run(struct tp__session *session, const Taskpool__Run *run)

@@ -7,7 +7,10 @@
  * After a new link of ours there is a limbo as well: tasks that were queued at the coordinator, which dropped them, or
  * placed them without our hearing of it. A HELD takes its tasks out of it. When every node has answered, or after
  * TP__SETTLE_MS, the rest is sent again, and so are the tasks of nodes that have not answered. Those that could not be
- * sent again get TP__GRACE_MS, after which the node that is silent still is lost. */
+ * sent again get TP__GRACE_MS, after which the node that is silent still is lost.
+ *
+ * A node is believed about tasks that were placed there, and about those in limbo until it has answered. The
+ * coordinator says what it placed before anything of the node about it: what is queued is nowhere else. */
 #include "cluster/session_state.h"
 
 #include <stdio.h>
@@ -83,13 +86,18 @@ void tp__session_reconcile_welcomed(struct tp__session *session)
 
 /* ---- what a node holds ---- */
 
+bool tp__session_may_have(const struct task *task, const struct node *node)
+{
+    if (task->state == TASK_PLACED)
+        return task->node == node;
+    return task->state == TASK_LIMBO && node->unanswered;
+}
+
 static void held_one(struct tp__session *session, struct node *node, uint64_t sequence, uint32_t dispatch,
                      enum tp__held held)
 {
     struct task *task = tp__session_task_find(session, sequence);
-    const bool is_current = task && task->dispatch == dispatch && task->state != TASK_WAITING &&
-                            (task->state != TASK_PLACED || task->node == node);
-    if (!is_current) {
+    if (!task || task->dispatch != dispatch || !tp__session_may_have(task, node)) {
         if (held != TP__HELD_FINISHED) /* what is finished needs no stopping */
             tp__session_say_short(session, node, TP__RECORD_CANCEL, sequence, dispatch);
         return;

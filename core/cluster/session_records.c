@@ -80,16 +80,15 @@ static void output(struct tp__session *session, const struct node *node, const s
                             descriptor, dropped, body.at, tp__reader_left(&body));
 }
 
-/* The task, if the record is of its current attempt. One that is not known to be placed is placed by it: the record has
- * overtaken Placed. */
+/* The task, if the record is of its current attempt. It places one in limbo. */
 static struct task *current(struct tp__session *session, struct node *node, const struct tp__record *record)
 {
     struct task *task = tp__session_task_find(session, record->task);
-    if (!task || task->dispatch != record->dispatch || task->state == TASK_WAITING)
+    if (!task || task->dispatch != record->dispatch || !tp__session_may_have(task, node))
         return NULL;
     if (task->state != TASK_PLACED)
         tp__session_task_place(session, task, node);
-    return task->node == node ? task : NULL;
+    return task;
 }
 
 /* Its parts could not be put together. */
@@ -159,13 +158,23 @@ static void read_of_node(struct tp__session *session, struct node *node, struct 
         output(session, node, record);
 }
 
+/* Of an attempt that there is not, or not there. If it is one that is queued, a coordinator that lies may have sent it
+ * without a word, and say so later: what it said until then would be missing. */
+static void refuse(struct tp__session *session, struct node *node, const struct tp__record *record)
+{
+    const struct task *task = tp__session_task_find(session, record->task);
+    if (record->type == TP__RECORD_CLAIM) /* it waits for an answer */
+        tp__session_say_short(session, node, TP__RECORD_REFUSE, record->task, record->dispatch);
+    else if (task && task->state == TASK_QUEUED && task->dispatch == record->dispatch)
+        tp__session_say_short(session, node, TP__RECORD_CANCEL, record->task, record->dispatch);
+}
+
 static void read_of_task(struct tp__session *session, struct node *node, struct tp__record *record)
 {
     struct task *task = current(session, node, record);
     if (!task) {
         session->tasks.refused++;
-        if (record->type == TP__RECORD_CLAIM) /* it waits for an answer */
-            tp__session_say_short(session, node, TP__RECORD_REFUSE, record->task, record->dispatch);
+        refuse(session, node, record);
         return;
     }
     tp_status status;

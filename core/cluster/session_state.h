@@ -439,6 +439,8 @@ void tp__session_streams_tick(struct tp__session *session);
 /** Asks the node for what it has, unless it has been asked and has not answered. */
 void tp__session_ask_held(struct tp__session *session, struct node *node);
 void tp__session_held(struct tp__session *session, struct node *node, struct tp__reader *body);
+/** Can that node have the current dispatch of the task, as far as is known here? */
+bool tp__session_may_have(const struct task *task, const struct node *node);
 void tp__session_reconcile_unlinked(struct tp__session *session);
 void tp__session_reconcile_welcomed(struct tp__session *session);
 void tp__session_reconcile_answered(struct tp__session *session, struct node *node);

@@ -144,14 +144,13 @@ void tp__session_task_place(struct tp__session *session, struct task *task, stru
 }
 
 /* A submitter that waits is not woken for each place, but when an eighth is free. */
-static void tell_room(struct tp__session *session)
+static void find_room(struct tp__session *session)
 {
     const struct tp__session_options *options = &session->options;
     if (!session->full || session->tasks.unresolved > options->limit_tasks - options->limit_tasks / 8 - 1 ||
         session->tasks.bytes > options->limit_bytes - options->limit_bytes / 8 - 1)
         return;
     session->full = false;
-    session->actions.room(session->actions.context);
 }
 
 void tp__session_task_free(struct tp__session *session, struct task *task)
@@ -168,7 +167,7 @@ void tp__session_task_free(struct tp__session *session, struct task *task)
     task->sequence = 0;
     if (--page->used == 0)
         free_page(session, page);
-    tell_room(session);
+    find_room(session);
 }
 
 /* ---- how tasks end ---- */

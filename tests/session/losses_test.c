@@ -133,7 +133,8 @@ static void a_claim_of_an_earlier_dispatch_is_refused(void **state)
     const struct stage_leaf second = *stage_leaf(stage);
     stage_say(a, TP__RECORD_CLAIM, &first.leaf, 0, NULL, 0);
     stage_record(a, TP__RECORD_REFUSE);
-    stage_say(b, TP__RECORD_CLAIM, &second.leaf, 0, NULL, 0); /* overtakes Placed */
+    stage_place(stage, &second, b);
+    stage_say(b, TP__RECORD_CLAIM, &second.leaf, 0, NULL, 0);
     stage_record(b, TP__RECORD_GRANT);
     stage_free(stage);
 }
@@ -495,6 +496,28 @@ static void what_was_queued_is_sent_again_when_no_node_lists_it(void **state)
     stage_free(stage);
 }
 
+static void nobody_else_is_believed_about_what_was_queued_when_the_link_broke(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(NULL);
+    struct stage_node *a = node_named(stage, "a");
+    struct stage_node *b = node_named(stage, "b");
+    stage_submit(stage, 1);
+    stage_run(stage);
+    const struct stage_leaf leaf = *stage_leaf(stage);
+    stage_break(stage);
+    stage_accept(a);
+    stage_accept(b);
+    struct stage_node *late = node_named(stage, "late");
+    stage_result(late, &leaf.leaf, "it was not there then");
+    stage_held(a, stage_asked(a), NULL, 0, TP__HELD_QUEUED);
+    stage_result(a, &leaf.leaf, "it has said that it has none");
+    stage_no_event(stage, STAGE_RESULT);
+    stage_result(b, &leaf.leaf, "r");
+    stage_expect_result(stage, 1, "r");
+    stage_free(stage);
+}
+
 static void with_no_node_there_is_nobody_to_ask(void **state)
 {
     (void)state;
@@ -662,6 +685,7 @@ int main(void)
         cmocka_unit_test(breaks_while_a_question_is_open_are_asked_about_afterwards),
         cmocka_unit_test(an_answer_without_a_question_ends_the_incarnation),
         cmocka_unit_test(what_was_queued_is_sent_again_when_no_node_lists_it),
+        cmocka_unit_test(nobody_else_is_believed_about_what_was_queued_when_the_link_broke),
         cmocka_unit_test(with_no_node_there_is_nobody_to_ask),
         cmocka_unit_test(nodes_that_do_not_answer_in_500_ms_are_not_waited_for),
         cmocka_unit_test(a_granted_task_waits_10_s_for_its_node),

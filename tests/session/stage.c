@@ -176,11 +176,6 @@ static void on_workers(void *context, size_t count)
     ((struct stage *)context)->workers = count;
 }
 
-static void on_room(void *context)
-{
-    note(context, STAGE_ROOM);
-}
-
 /* ---- what the coordinator receives ---- */
 
 static void take_offer(struct stage *stage, const Taskpool__Offer *offer)
@@ -438,7 +433,6 @@ struct stage *stage_new(void (*adjust)(struct tp__session_options *options))
                                                 .chunk = on_chunk,
                                                 .task_name = on_task_name,
                                                 .workers = on_workers,
-                                                .room = on_room,
                                                 .context = stage};
     stage->session = tp__session_new(&stage->options, &actions, stage->now_ms);
     assert_non_null(stage->session);

@@ -39,7 +39,6 @@ struct stage_event {
         STAGE_CONFIRMED,
         STAGE_DROPPED,
         STAGE_OUTPUT,
-        STAGE_ROOM,
         STAGE_RECONNECT
     } kind;
     uintptr_t tag;

@@ -137,19 +137,34 @@ static void a_status_that_is_none_is_an_error_of_the_task(void **state)
     stage_free(stage);
 }
 
-static void a_record_that_overtakes_placed_places_its_task(void **state)
+static void a_node_is_not_believed_about_what_was_not_placed_there(void **state)
 {
     (void)state;
     struct stage *stage = stage_new(NULL);
-    struct stage_node *node = stage_node(stage, "a", 1);
-    stage_submit(stage, 5);
-    stage_run(stage);
-    const struct stage_leaf leaf = *stage_leaf(stage);
-    stage_result(node, &leaf.leaf, "early");
-    stage_expect_result(stage, 5, "early");
+    struct stage_node *rogue = stage_node(stage, "rogue", 1);
+    struct stage_node *node = stage_node(stage, "honest", 1);
+    stage_record(rogue, TP__RECORD_OPEN);
     stage_record(node, TP__RECORD_OPEN);
-    stage_place(stage, &leaf, node); /* it has ended: the node is told to forget it */
-    assert_int_equal(stage_record(node, TP__RECORD_CANCEL)->record.task, leaf.leaf.sequence);
+    stage_submit_with(stage, 5, TP__LEAF_AT_MOST_ONCE, -1);
+    stage_submit(stage, 6);
+    stage_run(stage);
+    const struct stage_leaf once = *stage_leaf(stage);
+    const struct stage_leaf leaf = *stage_leaf(stage);
+    stage_say(rogue, TP__RECORD_CLAIM, &once.leaf, 0, NULL, 0);
+    stage_record(rogue, TP__RECORD_REFUSE);
+    stage_result(rogue, &leaf.leaf, "made up");
+    stage_no_event(stage, STAGE_RESULT);
+    assert_int_equal(stage_record(rogue, TP__RECORD_CANCEL)->record.task, leaf.leaf.sequence);
+    stage_condition(rogue, TASKPOOL__NODE_CONDITION__NODE_RELINKED, "");
+    const struct tp__leaf named[] = {once.leaf, leaf.leaf};
+    stage_held(rogue, stage_asked(rogue), named, 2, TP__HELD_RUNNING);
+    assert_int_equal(tp__session_count(stage->session).placed, 0);
+    stage_place(stage, &once, node);
+    stage_place(stage, &leaf, node);
+    stage_say(node, TP__RECORD_CLAIM, &once.leaf, 0, NULL, 0);
+    stage_record(node, TP__RECORD_GRANT);
+    stage_result(node, &leaf.leaf, "true");
+    stage_expect_result(stage, 6, "true");
     stage_free(stage);
 }
 
@@ -372,7 +387,7 @@ static void be_small(struct tp__session_options *options)
     options->limit_bytes = 1000;
 }
 
-static void a_full_session_says_when_there_is_room(void **state)
+static void a_full_session_has_room_again_when_an_eighth_is_free(void **state)
 {
     (void)state;
     struct stage *stage = stage_new(be_small);
@@ -384,13 +399,11 @@ static void a_full_session_says_when_there_is_room(void **state)
     assert_true(tp__session_is_full(stage->session));
     stage_run(stage);
     for (size_t i = 0; i < 3; i++) {
-        stage_no_event(stage, STAGE_ROOM);
         assert_true(tp__session_is_full(stage->session));
+        stage_place(stage, &stage->leaves[i], node);
         stage_result(node, &stage->leaves[i].leaf, "r");
     }
-    stage_event(stage, STAGE_ROOM);
     assert_false(tp__session_is_full(stage->session));
-    stage_no_event(stage, STAGE_ROOM);
     submit_large(stage, 20, 1000);
     assert_true(tp__session_is_full(stage->session));
     stage_free(stage);
@@ -512,7 +525,7 @@ int main(void)
         cmocka_unit_test(pages_go_when_their_tasks_have_ended),
         cmocka_unit_test(a_failure_says_what_and_where),
         cmocka_unit_test(a_status_that_is_none_is_an_error_of_the_task),
-        cmocka_unit_test(a_record_that_overtakes_placed_places_its_task),
+        cmocka_unit_test(a_node_is_not_believed_about_what_was_not_placed_there),
         cmocka_unit_test(pinned_tasks_go_to_the_node_of_their_worker_in_batches_of_their_own),
         cmocka_unit_test(there_is_no_worker_past_the_last),
         cmocka_unit_test(strict_pools_deal_their_tasks_out_in_turn),
@@ -523,7 +536,7 @@ int main(void)
         cmocka_unit_test(a_payload_past_the_limit_is_refused),
         cmocka_unit_test(no_more_is_queued_than_the_coordinator_gives_room_for),
         cmocka_unit_test(a_task_that_is_larger_than_the_room_goes_alone_or_fails),
-        cmocka_unit_test(a_full_session_says_when_there_is_room),
+        cmocka_unit_test(a_full_session_has_room_again_when_an_eighth_is_free),
         cmocka_unit_test(a_cancelled_task_is_stopped_wherever_it_is),
         cmocka_unit_test(output_comes_with_node_and_task),
         cmocka_unit_test(a_long_result_comes_in_parts),

@@ -227,20 +227,6 @@ static void submit_more(struct driver *driver)
     host_touch(&driver->station.host, 0);
 }
 
-static void submit_later(struct world *world, void *object, uint64_t argument, bool live)
-{
-    (void)world;
-    (void)argument;
-    if (live)
-        submit_more(object);
-}
-
-static void room(void *context)
-{
-    struct driver *driver = driver_of(context);
-    world_after(world_of(driver), 0, &driver->station.host, submit_later, driver, 0);
-}
-
 static void talk(struct driver *driver)
 {
     struct random *random = &world_of(driver)->random;
@@ -289,6 +275,7 @@ static void receive(struct station *station, const uint8_t *bytes, size_t size)
 {
     struct driver *driver = (struct driver *)(void *)station;
     tp__session_receive(driver->machine, bytes, size, world_ms(world_of(driver)));
+    submit_more(driver); /* there may be room now */
     host_touch(&station->host, 0);
 }
 
@@ -359,7 +346,6 @@ void driver_start(struct driver *driver)
         .chunk = chunk,
         .task_name = task_name,
         .workers = workers,
-        .room = room,
         .context = driver,
     };
     host_start(&driver->station.host);
