@@ -195,16 +195,31 @@ static size_t count_of_key(const struct agent *agent, const struct tp__public_ke
     return count;
 }
 
+/* A key that is not listed costs no verification. */
+static bool verify_offer(const struct agent *agent, const Taskpool__Offer *offer, const struct tp__id *session,
+                         struct tp__offer *content, struct tp__problem *problem)
+{
+    const ProtobufCBinaryData *bytes = &offer->signed_offer;
+    struct tp__public_key driver;
+    if (tp__offer_driver(&driver, bytes->data, bytes->len) &&
+        !tp__authorized_find(agent->authorized, TP__ROLE_DRIVER, &driver)) {
+        char key[9];
+        tp__public_key_brief(&driver, key);
+        return tp__problem_set(problem, TP_E_UNTRUSTED,
+                               "node %s does not run code of the driver key %s...: it is not in its authorized_keys",
+                               agent->options.name, key);
+    }
+    if (!tp__offer_verify(content, bytes->data, bytes->len) || !tp__id_equal(&content->session, session))
+        return tp__problem_set(problem, TP_E_UNTRUSTED, "the signature of the offer is wrong");
+    return true;
+}
+
 /* May this offer have a session here? */
 static bool check_offer(const struct agent *agent, const struct tp__offer *offer, struct tp__problem *problem)
 {
     const struct agent_options *options = &agent->options;
     char key[9];
     tp__public_key_brief(&offer->driver, key);
-    if (!tp__authorized_find(agent->authorized, TP__ROLE_DRIVER, &offer->driver))
-        return tp__problem_set(problem, TP_E_UNTRUSTED,
-                               "node %s does not run code of the driver key %s...: it is not in its authorized_keys",
-                               options->name, key);
     if (offer->protocol != TP__PROTOCOL_VERSION)
         return tp__problem_set(problem, TP_E_UNSUPPORTED, "node %s speaks protocol %d, the program protocol %u",
                                options->name, TP__PROTOCOL_VERSION, offer->protocol);
@@ -255,17 +270,18 @@ void session_offered(struct agent *agent, const Taskpool__Offer *offer)
     struct tp__offer content;
     struct tp__problem problem;
     struct tp__id named;
-    const bool names_one = tp__id_read(&named, offer->session.data, offer->session.len);
-    if (!tp__offer_verify(&content, offer->signed_offer.data, offer->signed_offer.len) || !names_one ||
-        !tp__id_equal(&content.session, &named)) {
-        agent_refuse(agent, REFUSED_OFFER, "its signature is wrong", "bytes=%zu", offer->signed_offer.len);
-        (void)tp__problem_set(&problem, TP_E_UNTRUSTED, "the signature of the offer is wrong");
-        if (names_one && !session_find(agent, named.bytes, sizeof named))
+    if (!tp__id_read(&named, offer->session.data, offer->session.len)) {
+        agent_refuse(agent, REFUSED_OFFER, "its session is not 16 bytes", "bytes=%zu", offer->signed_offer.len);
+        return;
+    }
+    struct session *session = session_find(agent, named.bytes, sizeof named);
+    if (!verify_offer(agent, offer, &named, &content, &problem)) {
+        agent_refuse(agent, REFUSED_OFFER, problem.text, "bytes=%zu", offer->signed_offer.len);
+        if (!session)
             answer_refused(agent, &named, &problem);
         return;
     }
     const struct tp__hash hash = tp__hash_of(offer->signed_offer.data, offer->signed_offer.len);
-    struct session *session = session_find(agent, named.bytes, sizeof named);
     if (session && memcmp(&hash, &session->offer.hash, sizeof hash) != 0) {
         agent_refuse(agent, REFUSED_OFFER, "another offer has this session", "session=%s", session_name(session, name));
         return;

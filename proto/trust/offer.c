@@ -81,6 +81,14 @@ size_t tp__offer_sign(const struct tp__offer *offer, const struct tp__key *drive
     return sign(out, end, driver);
 }
 
+bool tp__offer_driver(struct tp__public_key *driver, const uint8_t *bytes, size_t size)
+{
+    struct tp__reader reader = tp__reader_of(bytes, size);
+    get_expected(&reader, OFFER_TEXT, sizeof OFFER_TEXT - 1);
+    get_array(&reader, driver->bytes, sizeof driver->bytes);
+    return reader.ok;
+}
+
 bool tp__offer_verify(struct tp__offer *offer, const uint8_t *bytes, size_t size)
 {
     *offer = (struct tp__offer){0};

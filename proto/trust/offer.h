@@ -39,6 +39,8 @@ enum { TP__OFFER_LIMIT_BYTES = 512, TP__ACCEPT_LIMIT_BYTES = 256 };
 size_t tp__offer_sign(const struct tp__offer *offer, const struct tp__key *driver, uint8_t out[TP__OFFER_LIMIT_BYTES]);
 size_t tp__accept_sign(const struct tp__accept *accept, const struct tp__key *node,
                        uint8_t out[TP__ACCEPT_LIMIT_BYTES]);
+/** The key that the offer says it is signed by; nothing is verified. False if it is too short for one. */
+bool tp__offer_driver(struct tp__public_key *driver, const uint8_t *bytes, size_t size);
 /** Parse and verify by the key that is in it: whether that one is trusted is the caller's question. */
 bool tp__offer_verify(struct tp__offer *offer, const uint8_t *bytes, size_t size);
 bool tp__accept_verify(struct tp__accept *accept, const uint8_t *bytes, size_t size);

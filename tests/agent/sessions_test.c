@@ -234,6 +234,29 @@ static void a_forged_offer_and_one_with_another_session_s_name_are_refused(void 
     world_free(world);
 }
 
+static void a_key_that_is_not_listed_costs_no_verification(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    world_authorize(world, NULL, 0);
+    driver->signed_offer_size = tp__offer_sign(&driver->offer, &driver->key, driver->signed_offer);
+    driver->signed_offer[driver->signed_offer_size - 1] ^= 1;
+    Taskpool__Offer offer;
+    taskpool__offer__init(&offer);
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
+    offer.signed_offer = tp__field(driver->signed_offer, driver->signed_offer_size);
+    offer.session = tp__field_of_id(&driver->offer.session);
+    frame.body_case = TASKPOOL__FRAME__BODY_OFFER;
+    frame.offer = &offer;
+    world_send(world, &frame);
+    world_run(world);
+    assert_int_equal(driver->refusals, 1); /* for the key: nobody looked at the signature */
+    assert_non_null(strstr(driver->reason, "it is not in its authorized_keys"));
+    world_free(world);
+}
+
 static void another_driver_cannot_take_a_session_over(void **state)
 {
     (void)state;
@@ -282,6 +305,7 @@ int main(void)
         cmocka_unit_test(the_end_of_a_session_kills_its_processes_alone),
         cmocka_unit_test(a_removed_key_ends_its_sessions),
         cmocka_unit_test(a_forged_offer_and_one_with_another_session_s_name_are_refused),
+        cmocka_unit_test(a_key_that_is_not_listed_costs_no_verification),
         cmocka_unit_test(another_driver_cannot_take_a_session_over),
         cmocka_unit_test(a_session_of_whose_driver_nothing_is_heard_over_one_link_ends),
     };
