@@ -138,6 +138,21 @@ static void send_hello(struct connection *connection)
         give_up(connection, EXIT_FAILED, TP_E_NOMEM, "no memory for a frame");
 }
 
+/* So that the coordinator does not take it for a peer that has fallen silent. */
+static void say_bye(struct connection *connection)
+{
+    char reason[] = "it has asked all that it wanted";
+    Taskpool__Bye bye;
+    taskpool__bye__init(&bye);
+    bye.reason = reason;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
+    frame.body_case = TASKPOOL__FRAME__BODY_BYE;
+    frame.bye = &bye;
+    if (connection->code == EXIT_DONE && connection->welcomed)
+        (void)tp__link_send(connection->link, TP__LANE_CONTROL, &frame);
+}
+
 /* ---- the socket ---- */
 
 static void disconnect(struct connection *connection)
@@ -319,6 +334,7 @@ void connection_free(struct connection *connection)
 {
     if (!connection)
         return;
+    say_bye(connection);
     disconnect(connection);
     forget_answer(connection);
     identity_fini(&connection->identity);

@@ -86,5 +86,5 @@ void frames_received(struct peer *peer, const Taskpool__Frame *frame)
                              : peer->node  ? receive_from_node(peer, frame)
                                            : receive_from_tool(peer, frame);
     if (!is_expected)
-        report_refused(peer, tp__frame_name(frame), "a %s sends no such frame", tp__role_name(peer->role));
+        report_refused(peer, tp__frame_name(frame), "the role %s sends no such frame", tp__role_name(peer->role));
 }

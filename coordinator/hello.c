@@ -6,6 +6,8 @@
 #include "report.h"
 #include "sessions.h"
 
+#include <stdio.h>
+
 /* The one of a link's roles that its key must have in the list; 0: there is no such role for a peer. */
 static enum tp__role role_of(Taskpool__Role role)
 {
@@ -52,7 +54,7 @@ void hello_received(struct peer *peer, const Taskpool__Hello *hello)
         peer_refuse(peer, TP_E_UNSUPPORTED, "it speaks version %u of the protocol, this coordinator version %d",
                     hello->protocol, TP__PROTOCOL_VERSION);
     } else if (!key_name) {
-        peer_refuse(peer, TP_E_UNTRUSTED, "its key is not that of a %s in the authorized_keys of this coordinator",
+        peer_refuse(peer, TP_E_UNTRUSTED, "its key has no line as %s in the authorized_keys of this coordinator",
                     role ? tp__role_name(role) : "driver, node or admin");
     } else if (!tp__id_read(&life, hello->life.data, hello->life.len) || tp__id_is_none(&life)) {
         peer_refuse(peer, TP_E_ARGUMENT, "its life is not 16 bytes");
@@ -76,9 +78,11 @@ void hello_bye_received(struct peer *peer, const Taskpool__Bye *bye)
     struct coordinator *coordinator = peer->coordinator;
     struct node *node = peer->node;
     struct session *session = peer->session;
-    peer_drop(peer, reason[0] ? reason : "it said Bye");
+    if (!reason[0])
+        (void)snprintf(reason, sizeof reason, "it said Bye");
+    peer_drop(peer, reason);
     if (node)
-        node_lost(coordinator, node, "it has left the cluster");
+        node_left(coordinator, node, reason);
     if (session)
         session_finish(coordinator, session, TP_OK, "its driver has closed it");
 }

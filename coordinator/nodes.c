@@ -104,7 +104,7 @@ bool node_hello(struct peer *peer, const struct tp__id *life, const char *key_na
     node->peer = peer;
     peer->node = node;
     node->workers = hello->workers < WORKERS_LIMIT ? hello->workers : WORKERS_LIMIT;
-    node->draining = hello->draining;
+    node->draining |= hello->draining; /* it may not have been told yet */
     node->silent = false;
     node->credit = node->sent = 0;
     node->credits++;
@@ -123,6 +123,19 @@ static void tell_drivers(struct coordinator *coordinator, struct node *node, Tas
             session_send_node_state(coordinator, use->session, &use->incarnation, condition, reason);
 }
 
+static void send_drain(struct node *node)
+{
+    Taskpool__Recall recall;
+    taskpool__recall__init(&recall);
+    recall.count = UINT32_MAX;
+    recall.drain = true;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
+    frame.body_case = TASKPOOL__FRAME__BODY_RECALL;
+    frame.recall = &recall;
+    (void)peer_send(node->peer, TP__LANE_CONTROL, &frame);
+}
+
 void node_welcomed(struct node *node)
 {
     struct coordinator *coordinator = node->peer->coordinator;
@@ -133,8 +146,10 @@ void node_welcomed(struct node *node)
         use->sent = use->limited = 0;
     }
     tell_drivers(coordinator, node, TASKPOOL__NODE_CONDITION__NODE_RELINKED, "its link is new");
-    if (node->draining)
+    if (node->draining) {
+        send_drain(node);
         tell_drivers(coordinator, node, TASKPOOL__NODE_CONDITION__NODE_DRAINING, "it is drained");
+    }
 }
 
 /* ---- being there ---- */
@@ -188,15 +203,7 @@ void node_drain(struct coordinator *coordinator, struct node *node)
     node->draining = true;
     report(coordinator, COORDINATOR_INFO, "node-draining", "node=%s", node->name);
     placement_node_changed(coordinator, node);
-    Taskpool__Recall recall;
-    taskpool__recall__init(&recall);
-    recall.count = UINT32_MAX;
-    recall.drain = true;
-    Taskpool__Frame frame;
-    taskpool__frame__init(&frame);
-    frame.body_case = TASKPOOL__FRAME__BODY_RECALL;
-    frame.recall = &recall;
-    (void)peer_send(node->peer, TP__LANE_CONTROL, &frame);
+    send_drain(node);
     tell_drivers(coordinator, node, TASKPOOL__NODE_CONDITION__NODE_DRAINING, "it is drained");
 }
 
@@ -244,9 +251,8 @@ static void free_node(struct coordinator *coordinator, struct node *node)
     free(node);
 }
 
-void node_lost(struct coordinator *coordinator, struct node *node, const char *reason)
+static void end_node(struct coordinator *coordinator, struct node *node, const char *reason)
 {
-    report(coordinator, COORDINATOR_WARNING, "node-lost", "node=%s reason=\"%s\"", node->name, reason);
     for (struct use *use = node->uses; use; use = use->next)
         use_end(coordinator, use, reason);
     programs_node_left(coordinator, node);
@@ -256,6 +262,18 @@ void node_lost(struct coordinator *coordinator, struct node *node, const char *r
         node->peer->node = NULL;
     }
     free_node(coordinator, node);
+}
+
+void node_lost(struct coordinator *coordinator, struct node *node, const char *reason)
+{
+    report(coordinator, COORDINATOR_WARNING, "node-lost", "node=%s reason=\"%s\"", node->name, reason);
+    end_node(coordinator, node, reason);
+}
+
+void node_left(struct coordinator *coordinator, struct node *node, const char *reason)
+{
+    report(coordinator, COORDINATOR_INFO, "node-left", "node=%s reason=\"%s\"", node->name, reason);
+    end_node(coordinator, node, "it has left the cluster");
 }
 
 int64_t nodes_tick(struct coordinator *coordinator)

@@ -20,6 +20,8 @@ void node_unlinked(struct coordinator *coordinator, struct node *node);
 
 /** Tells all drivers that use it, and remembers its life as lost. Frees it. */
 void node_lost(struct coordinator *coordinator, struct node *node, const char *reason);
+/** It has said Bye. */
+void node_left(struct coordinator *coordinator, struct node *node, const char *reason);
 /** Takes no new tasks, and hands back those that have not started. */
 void node_drain(struct coordinator *coordinator, struct node *node);
 /** "up", "silent", "draining" */

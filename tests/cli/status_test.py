@@ -41,6 +41,10 @@ class Status(ClusterCase):
         until(lambda: not self.json("status")["sessions"], "the session ends")
         until(lambda: sum(node["finished"] for node in self.json("node", "list")) == before + 7, "all are counted")
 
+    def test_it_says_bye(self):
+        self.assert_ends(self.tool("status"), DONE)
+        until(lambda: "it has asked all that it wanted" in self.cluster.coordinator.log(), "the coordinator has heard it")
+
     def test_the_address_may_lack_its_scheme(self):
         host = self.cluster.endpoint.removeprefix("tcp://")
         self.assert_ends(self.tool("status", "--coordinator", host), DONE, "node0")

@@ -261,7 +261,7 @@ static void forget_ends_an_incarnation_and_reaches_the_node(void **state)
     world_close(world);
 }
 
-static void a_node_that_says_bye_is_lost_at_once(void **state)
+static void a_node_that_says_bye_has_left_at_once(void **state)
 {
     (void)state;
     struct world *world = open_world();
@@ -270,8 +270,10 @@ static void a_node_that_says_bye_is_lost_at_once(void **state)
     const struct tp__id incarnation = world_join(node, driver);
     Taskpool__Bye bye;
     taskpool__bye__init(&bye);
+    bye.reason = (char *)(uintptr_t) "drained";
     end_send(node, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_BYE, &bye);
     assert_int_equal(take_condition(driver, &incarnation), TASKPOOL__NODE_CONDITION__NODE_LOST);
+    assert_string_equal(world->last_end, "node-left node=n11 reason=\"drained\"");
     assert_int_equal(world_counts(world).nodes, 0);
     assert_int_equal(world_counts(world).links, 1);
     world_close(world);
@@ -563,7 +565,7 @@ int main(void)
         cmocka_unit_test(a_new_incarnation_ends_the_one_before),
         cmocka_unit_test(a_refusal_after_an_accept_ends_the_incarnation),
         cmocka_unit_test(forget_ends_an_incarnation_and_reaches_the_node),
-        cmocka_unit_test(a_node_that_says_bye_is_lost_at_once),
+        cmocka_unit_test(a_node_that_says_bye_has_left_at_once),
         cmocka_unit_test(only_drivers_that_a_node_has_accepted_hear_of_it),
         cmocka_unit_test(tasks_are_called_back_from_a_busy_node_when_another_is_idle),
         cmocka_unit_test(nothing_is_called_back_while_tasks_are_queued),

@@ -235,6 +235,31 @@ static void a_drained_node_hands_its_tasks_back_and_gets_no_more(void **state)
     world_close(world);
 }
 
+static void a_drain_that_did_not_reach_the_node_is_said_again_over_its_next_link(void **state)
+{
+    (void)state;
+    struct world *world = world_open(NULL);
+    struct end *driver = world_driver(world, 0, 1);
+    struct end *node = world_node(world, 0, 11, 4);
+    world_join(node, driver);
+    node->deaf = true;
+    struct end *tool = world_tool(world, 0);
+    ask(tool, 1, TASKPOOL__QUERY_KIND__QUERY_DRAIN, "n11");
+    assert_int_equal(take_status(tool, 1), TP_OK);
+    end_cut(node);
+    struct end *again = world_connect(world, &world->nodes[0]);
+    const struct tp__id life = world_id(11);
+    end_hello(again, TASKPOOL__ROLE__ROLE_NODE, &life, "n11", 4);
+    Taskpool__Frame *frame = end_take(again, TASKPOOL__FRAME__BODY_RECALL);
+    assert_non_null(frame);
+    assert_true(frame->recall->drain);
+    tp__frame_free(frame);
+    node_credit(again, 100, 0, 0);
+    driver_tasks(driver, 5, NULL);
+    assert_int_equal(node_take_tasks(again, driver), 0);
+    world_close(world);
+}
+
 static void a_silent_tool_is_forgotten(void **state)
 {
     (void)state;
@@ -254,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_name_is_asked_of_all_and_answered_by_those_who_do),
         cmocka_unit_test(questions_are_bounded),
         cmocka_unit_test(a_drained_node_hands_its_tasks_back_and_gets_no_more),
+        cmocka_unit_test(a_drain_that_did_not_reach_the_node_is_said_again_over_its_next_link),
         cmocka_unit_test(a_silent_tool_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,6 +64,8 @@ static void on_log(void *context, enum coordinator_level level, const char *even
     world->log_lines++;
     if (getenv("VERBOSE"))
         print_message("%lld %d %s %s\n", (long long)world->now_ms, (int)level, event, text);
+    if (strcmp(event, "node-left") == 0 || strcmp(event, "node-lost") == 0)
+        (void)snprintf(world->last_end, sizeof world->last_end, "%s %s", event, text);
     if (strstr(event, "refused"))
         (void)snprintf(world->last_refused, sizeof world->last_refused, "%s", text);
     world_in_coordinator = was_in_coordinator;

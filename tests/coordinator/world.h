@@ -31,6 +31,7 @@ struct world {
     size_t end_count;
     struct message *head, **tail; /* under way to the coordinator */
     char last_refused[512];       /* the log's last line about a refused frame or link */
+    char last_end[512];           /* ... about the end of a node */
     uint64_t log_lines;
 };
 
