@@ -83,8 +83,9 @@ struct tp__driver {
     } news;
 
     /* Those who submit more than there is room for. */
-    atomic_bool is_crowded;
+    atomic_bool is_crowded; /* who submits waits */
     tp__spinlock submitters_lock;
+    bool is_full; /* ... for tasks to end; changed by the thread under the lock */
     struct tp__wait_list submitters;
 };
 

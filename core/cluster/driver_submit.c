@@ -15,6 +15,8 @@
 #include "cluster/driver.h"
 #include "trust/leaf.h"
 
+#include <taskpool/green.h>
+
 enum { INBOX_LIMIT_BYTES = 8 << 20 }; /* more than that, and who submits waits */
 
 struct submitter {
@@ -35,6 +37,26 @@ static bool withdraw_submitter(struct tp__wait *wait)
     return waits;
 }
 
+static bool is_inside_task(void)
+{
+    return tp_worker_index() >= 0;
+}
+
+/* Makes the submitter wait if it has to; `*status` says whether it may go on. */
+static bool enlist(struct tp__driver *driver, struct submitter *submitter, tp_status *status)
+{
+    tp__spinlock_lock(&driver->submitters_lock);
+    const bool is_crowded = atomic_load_explicit(&driver->is_crowded, memory_order_relaxed);
+    const bool waits = is_crowded && !(driver->is_full && is_inside_task());
+    if (waits)
+        tp__wait_list_append(&driver->submitters, &submitter->link);
+    tp__spinlock_unlock(&driver->submitters_lock);
+    *status = is_crowded && !waits ? TP_E_FULL : TP_OK;
+    return waits;
+}
+
+/* A task waits for the session's thread to read what is there, but not for other tasks to end: they might wait for it.
+ */
 static tp_status wait_for_room(struct tp__driver *driver)
 {
     /* acquire: pairs with the release of let_submit */
@@ -43,40 +65,41 @@ static tp_status wait_for_room(struct tp__driver *driver)
         tp_status status = tp__wait_init(&submitter.wait, withdraw_submitter);
         if (status != TP_OK)
             return status;
-        tp__spinlock_lock(&driver->submitters_lock);
-        const bool is_crowded = atomic_load_explicit(&driver->is_crowded, memory_order_relaxed);
-        if (is_crowded)
-            tp__wait_list_append(&driver->submitters, &submitter.link);
-        tp__spinlock_unlock(&driver->submitters_lock);
-        if (!is_crowded)
-            break;
-        status = tp__wait_park(&submitter.wait, TP__NEVER, TP__WAIT_CANCELLABLE);
+        if (enlist(driver, &submitter, &status))
+            status = tp__wait_park(&submitter.wait, TP__NEVER, TP__WAIT_CANCELLABLE);
+        if (status == TP_E_FULL)
+            return tp__fail(status, "the session has as many unresolved tasks, or bytes of captured values, as it may: "
+                                    "await some before you submit more");
         if (status != TP_OK)
             return status;
     }
     return TP_OK;
 }
 
+/* Under the lock: takes all out one by one, as a withdrawal must find them gone. */
+static struct tp__wait *take_submitters(struct tp__driver *driver)
+{
+    struct tp__wait *taken = NULL;
+    while (driver->submitters.first) {
+        struct tp__wait_link *link = driver->submitters.first;
+        struct submitter *submitter = (struct submitter *)(void *)((char *)link - offsetof(struct submitter, link));
+        tp__wait_list_remove(&driver->submitters, link);
+        submitter->link.next = (struct tp__wait_link *)(void *)taken;
+        taken = &submitter->wait;
+    }
+    return taken;
+}
+
 void tp__driver_let_submit(struct tp__driver *driver)
 {
     const bool is_full = tp__session_is_full(driver->session);
-    if (is_full)
-        atomic_store_explicit(&driver->is_crowded, true, memory_order_relaxed);
-    if (is_full || !atomic_load_explicit(&driver->is_crowded, memory_order_relaxed))
+    if (!is_full && !driver->is_full && !atomic_load_explicit(&driver->is_crowded, memory_order_relaxed))
         return;
     tp__spinlock_lock(&driver->submitters_lock);
-    atomic_store_explicit(&driver->is_crowded, false, memory_order_release);
-    struct tp__wait_list list = driver->submitters;
-    driver->submitters.first = NULL;
-    struct tp__wait *woken = NULL;
-    /* Taken out one by one under the lock: a withdrawal must find them gone. */
-    while (list.first) {
-        struct submitter *submitter =
-            (struct submitter *)(void *)((char *)list.first - offsetof(struct submitter, link));
-        tp__wait_list_remove(&list, list.first);
-        submitter->link.next = (struct tp__wait_link *)(void *)woken;
-        woken = &submitter->wait;
-    }
+    const bool is_news = !is_full || !driver->is_full; /* also for tasks that wait, when it has become full */
+    driver->is_full = is_full;
+    atomic_store_explicit(&driver->is_crowded, is_full, memory_order_release);
+    struct tp__wait *woken = is_news ? take_submitters(driver) : NULL;
     tp__spinlock_unlock(&driver->submitters_lock);
     while (woken) {
         struct submitter *submitter = (struct submitter *)(void *)woken;

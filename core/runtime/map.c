@@ -94,10 +94,17 @@ static void fill_statuses(const struct map *map, tp_status status)
             map->options->statuses[i] = status;
 }
 
+static void clear_results(const struct map *map)
+{
+    if (map->out)
+        memset(map->out, 0, map->count * map->task->result_size);
+}
+
 static tp_status run(struct map *map)
 {
     size_t submitted;
     tp_status status = submit_all(map, &submitted);
+    clear_results(map); /* now that all elements are copied: they may lie there */
     size_t first = map->count;
     if (status == TP_OK)
         status = await_all(map, &first);
@@ -117,6 +124,13 @@ static tp_status run(struct map *map)
     return status;
 }
 
+/* Nothing of it was submitted. */
+static void fail(struct map *map, tp_status status)
+{
+    clear_results(map);
+    fill_statuses(map, status);
+}
+
 tp_status tp__map(tp_pool *pool, const tp_task_definition *task, const void *captures, const void *in, void *out,
                   size_t count, const tp_map_options *options)
 {
@@ -130,8 +144,6 @@ tp_status tp__map(tp_pool *pool, const tp_task_definition *task, const void *cap
     if (count > SIZE_MAX / sizeof(tp_promise *))
         return tp__fail(TP_E_ARGUMENT, "tp_map: %zu elements cannot be", count);
     struct map map = {.pool = pool, .task = task, .options = options, .in = in, .out = out, .count = count};
-    if (out)
-        memset(out, 0, count * task->result_size);
     map.promises = tp__alloc_zeroed(count, sizeof(tp_promise *));
     map.captures = tp__alloc(task->captures_size);
     tp_status status;
@@ -144,11 +156,11 @@ tp_status tp__map(tp_pool *pool, const tp_task_definition *task, const void *cap
                    task->parameters[0].size); /* the last one: `in` has it */
             tp__captures_drop(task, map.captures);
         } else {
-            fill_statuses(&map, status);
+            fail(&map, status);
         }
     } else {
         status = tp__fail_nomem("the tasks of a map");
-        fill_statuses(&map, status);
+        fail(&map, status);
     }
     tp__free(map.promises);
     tp__free(map.captures);

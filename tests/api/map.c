@@ -36,6 +36,37 @@ static void a_large_map_is_in_order(void)
     free(out);
 }
 
+TP_TASK(twice, tp_str, (tp_str, text))
+{
+    return tp_str_format("%.*s%.*s", (int)text.length, text.data, (int)text.length, text.data);
+}
+
+/* Each element is copied before any result is stored. */
+static void results_may_take_the_elements_places(void)
+{
+    enum { COUNT = 3000 };
+    static int64_t numbers[COUNT];
+    tp_auto(tp_pool) pool = test_pool_open(3);
+    for (int i = 0; i < COUNT; i++)
+        numbers[i] = i + 1;
+    CHECK_STATUS(tp_map(pool, fail_on_multiples, numbers, numbers, COUNT, .of = 7), TP_E_TASK);
+    size_t wrong = 0;
+    for (int i = 0; i < COUNT; i++)
+        wrong += numbers[i] != ((i + 1) % 7 == 0 ? 0 : i + 1);
+    CHECK_INT(wrong, 0);
+    CHECK_OK(tp_map(pool, square, numbers, numbers, COUNT));
+    CHECK_INT(numbers[2], 9);
+    CHECK_INT(numbers[6], 0);
+    CHECK_INT(numbers[COUNT - 1], (int64_t)COUNT * COUNT);
+
+    tp_str texts[] = {tp_str_lit("a"), tp_str_lit("bc"), tp_str_lit("")};
+    CHECK_OK(tp_map(pool, twice, texts, texts, 3));
+    CHECK_STR(texts[0].data, "aa");
+    CHECK_STR(texts[1].data, "bcbc");
+    for (int i = 0; i < 3; i++)
+        tp_str_release(texts[i]);
+}
+
 static void a_map_of_nothing_is_done(void)
 {
     tp_auto(tp_pool) pool = test_pool_open(2);
@@ -230,6 +261,7 @@ int main(int argc, char **argv)
     tp_init(argc, argv);
     const struct check_test tests[] = {
         CHECK_TEST(a_large_map_is_in_order),
+        CHECK_TEST(results_may_take_the_elements_places),
         CHECK_TEST(a_map_of_nothing_is_done),
         CHECK_TEST(it_continues_after_failures_and_tells_every_status),
         CHECK_TEST(progress_rises_to_the_total_on_the_caller_s_thread),

@@ -70,6 +70,7 @@ static void child_jumps_over_the_guard(void)
 __attribute__((noinline)) static int64_t use_middling_frame(int64_t value)
 {
     volatile char block[96 << 10];
+    __asm__ volatile("" : : "r"(block) : "memory"); /* all of it is there */
     block[0] = (char)value;
     return block[0];
 }
