@@ -25,7 +25,8 @@
 
 enum {
     TASKS_LIMIT = 1 << 20,           /* so many fit into one HELD record */
-    PROCESSES_LIMIT = 64,            /* of a session, besides the common one, at a time */
+    PROCESSES_LIMIT = 64,            /* of a session, besides the common one; one more for each level of depth */
+    STALLED_LIMIT = 4096 + 64,       /* tasks of a session that wait for a process; more than come for one credit */
     WAITING_LIMIT_BYTES = 512 << 20, /* payloads of tasks that are not handed to a worker process */
     STREAM_LIMIT_BYTES = 64 << 20,   /* unacknowledged: nothing more of that session starts */
     STREAM_PAUSE_BYTES = 128 << 20,  /* ...: its processes are not listened to */
@@ -132,9 +133,10 @@ struct session {
     struct task_names names;
     struct worker *common; /**< NULL: not running */
     size_t processes;      /**< besides it */
-    bool dirty;            /**< tasks of the queue may have a process now */
-    bool held_back;        /**< nothing may start */
-    int64_t held_back_ms;  /**< ... since when */
+    uint64_t stalled; /**< tasks that waited for a process when the queue was looked at last, as there were enough */
+    bool dirty;       /**< tasks of the queue may have a process now */
+    bool held_back;   /**< nothing may start */
+    int64_t held_back_ms; /**< ... since when */
 };
 
 /* ---- processes ---- */
@@ -350,6 +352,9 @@ bool session_may_start(const struct agent *agent, const struct session *session)
 void give_or_wait(struct agent *agent, struct session *session, struct task *task, const struct tp__leaf *leaf);
 /** Hands out what waits in the queue, starting processes. */
 void give_queue(struct agent *agent, struct session *session);
+
+/** Tasks that wait for a process that may not start yet. */
+uint64_t session_stalled(const struct session *session);
 
 /* ---- workers.c ---- */
 

@@ -38,23 +38,27 @@ uint64_t credit_waiting(const struct agent *agent)
     return waiting;
 }
 
-/* Tasks that have waited for the session's driver for too long: to grant them, or to take results. */
-static uint64_t forsaken(const struct agent *agent, const struct session *session)
+/* Tasks that wait and use no credit: they have waited for the session's driver for too long, to grant them or to take
+ * results, or they wait for a process, which may not come before what already has one gets what it waits for. */
+static uint64_t without_credit(const struct agent *agent, const struct session *session)
 {
     const struct waiting *oldest_claim = session->waiting[WAITING_CLAIM].head;
-    uint64_t count = 0;
+    const bool is_held_back = session->held_back && agent->now_ms - session->held_back_ms >= DRIVER_PATIENCE_MS;
+    uint64_t forsaken = 0;
     if (oldest_claim && agent->now_ms - oldest_claim->progress_ms >= DRIVER_PATIENCE_MS)
-        count += session->waiting[WAITING_CLAIM].count;
-    if (session->held_back && agent->now_ms - session->held_back_ms >= DRIVER_PATIENCE_MS)
-        count += session->waiting[WAITING_QUEUE].count;
-    return count < FORSAKEN_LIMIT ? count : FORSAKEN_LIMIT;
+        forsaken += session->waiting[WAITING_CLAIM].count;
+    if (is_held_back)
+        forsaken += session->waiting[WAITING_QUEUE].count;
+    if (forsaken > FORSAKEN_LIMIT)
+        forsaken = FORSAKEN_LIMIT;
+    return is_held_back ? forsaken : forsaken + session_stalled(session);
 }
 
-static uint64_t all_forsaken(const struct agent *agent)
+static uint64_t all_without_credit(const struct agent *agent)
 {
     uint64_t count = 0;
     for (const struct session *session = agent->sessions; session; session = session->next)
-        count += forsaken(agent, session);
+        count += without_credit(agent, session);
     return count;
 }
 
@@ -181,7 +185,7 @@ void credit_update(struct agent *agent)
     const uint64_t waiting = credit_waiting(agent);
     time_trip(agent, waiting);
     const uint64_t want = wanted(agent);
-    const uint64_t due = waiting - all_forsaken(agent);
+    const uint64_t due = waiting - all_without_credit(agent);
     const uint64_t total = credit->received + (want > due ? want - due : 0);
     if (waiting != credit->polled)
         credit->poll_ms = POLL_FIRST_MS;

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes. The way of most tasks is give_or_wait: from the verified leaf straight into the outgoing bytes of the
  * session's common process. What cannot go that way (nothing may start now, its process is not there yet) waits in the
- * session's queue; `dirty` says that something has changed and give_queue should look again. */
+ * session's queue; `dirty` says that something has changed and give_queue should look again.
+ *
+ * Tasks that have processes of their own may wait for tasks that need one as well: these may have one more for each
+ * level of depth, so that the former never take the last one. Those that stall ask for no credit less, so that what has
+ * a process gets what it waits for; rooms.c sees to it that they do not pile up. */
 #include "agent_state.h"
 
 enum { TASK_HEAD_BYTES = 16 };
@@ -103,7 +107,9 @@ static struct worker *process_for(struct agent *agent, struct session *session, 
     if (worker && worker->state != WORKER_STARTING && worker->state != WORKER_READY)
         worker = NULL; /* it ends, for want of tasks: another one */
     *failed = false;
-    if (worker || ((isolated || cell != 0) && session->processes >= PROCESSES_LIMIT))
+    const size_t most =
+        PROCESSES_LIMIT + (size_t)(waiting->leaf.depth < TP__DEPTH_LIMIT ? waiting->leaf.depth : TP__DEPTH_LIMIT);
+    if (worker || ((isolated || cell != 0) && session->processes >= most))
         return worker;
     worker = worker_begin(agent, session, cell, isolated ? waiting->leaf.sequence : 0, problem);
     *failed = !worker;
@@ -114,9 +120,16 @@ static struct worker *process_for(struct agent *agent, struct session *session, 
     return worker;
 }
 
+uint64_t session_stalled(const struct session *session)
+{
+    const uint64_t waiting = session->waiting[WAITING_QUEUE].count;
+    return session->stalled < waiting ? session->stalled : waiting;
+}
+
 void give_queue(struct agent *agent, struct session *session)
 {
     session->dirty = false;
+    session->stalled = 0;
     struct waiting *waiting = session->waiting[WAITING_QUEUE].head;
     while (waiting) {
         struct waiting *following = waiting->next;
@@ -130,6 +143,7 @@ void give_queue(struct agent *agent, struct session *session)
             session->dirty = true; /* others may have gone that `following` was one of */
             return;
         }
+        session->stalled += !worker;
         if (worker && worker->state == WORKER_READY) {
             if (give(task, worker, &waiting->leaf)) {
                 task->waiting = NULL;

@@ -307,6 +307,48 @@ static void a_session_that_is_held_back_for_long_uses_no_credit(void **state)
     world_free(world);
 }
 
+static void tasks_that_wait_for_a_process_use_no_credit_but_do_not_pile_up(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 64, STALLED = 4096 + 64 };
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    (void)driver_begin(driver);
+    struct tp__leaf leaves[TP__BATCH_LIMIT];
+    uint64_t submitted = 0;
+    while (submitted < PROCESSES + STALLED - 128) {
+        for (uint32_t i = 0; i < 128; i++) {
+            leaves[i] = plain_leaf(++submitted);
+            leaves[i].flags = TP__LEAF_ISOLATED;
+        }
+        (void)driver_submit(driver, leaves, 128);
+    }
+    for (size_t i = 1; i <= PROCESSES; i++) {
+        process_ready(world, world_process(world, i));
+        world_process(world, i)->started = 1; /* and wait for other tasks */
+    }
+    world_pass(world, 200);
+    assert_in_range(world->credit, submitted + 1, submitted + 4);
+    const uint64_t stalled = submitted - PROCESSES;
+    assert_false(world->has_room);
+    for (uint32_t i = 0; i < STALLED - stalled; i++) {
+        leaves[i] = plain_leaf(++submitted);
+        leaves[i].flags = TP__LEAF_ISOLATED;
+    }
+    (void)driver_submit(driver, leaves, (uint32_t)(STALLED - stalled));
+    world_pass(world, 200);
+    assert_in_range(world->credit, submitted + 1, submitted + 4);
+    assert_true(world->has_room);
+    assert_int_equal(world->room, submitted); /* only what is deeper */
+    leaves[0] = plain_leaf(++submitted);
+    leaves[1] = plain_leaf(++submitted);
+    leaves[1].depth = 1;
+    (void)driver_submit(driver, leaves, 2);
+    assert_int_equal(driver_returned(driver, submitted - 1), TP__RETURNED_RECALLED);
+    assert_int_equal(process_told(world_process(world, 0), TP__RECORD_TASK, submitted, NULL), 1);
+    world_free(world);
+}
+
 static void send_recall(struct world *world, uint32_t count, bool drain)
 {
     Taskpool__Recall recall;
@@ -383,6 +425,7 @@ int main(void)
         cmocka_unit_test(claims_that_a_driver_leaves_unanswered_use_no_credit),
         cmocka_unit_test(only_so_many_unanswered_claims_use_no_credit),
         cmocka_unit_test(a_session_that_is_held_back_for_long_uses_no_credit),
+        cmocka_unit_test(tasks_that_wait_for_a_process_use_no_credit_but_do_not_pile_up),
         cmocka_unit_test(a_recall_takes_from_the_agent_first_and_asks_processes_for_the_rest),
         cmocka_unit_test(a_drained_node_hands_back_all_and_takes_none),
     };

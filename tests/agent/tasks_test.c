@@ -358,6 +358,30 @@ static void so_many_isolated_tasks_have_processes_and_the_rest_wait(void **state
     world_free(world);
 }
 
+/* What they wait for may need one, too. */
+static void for_deeper_tasks_there_are_more_processes(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    (void)driver_begin(driver);
+    struct tp__leaf leaves[70];
+    for (uint32_t i = 0; i < 70; i++) {
+        leaves[i] = plain_leaf(i + 1);
+        leaves[i].flags = TP__LEAF_ISOLATED;
+    }
+    leaves[67].depth = 1;
+    leaves[68].depth = 1;
+    leaves[69].depth = 3;
+    (void)driver_submit(driver, leaves, 70);
+    assert_int_equal(world->process_count, 1 + 64 + 2);
+    for (size_t i = 1; i < world->process_count; i++)
+        process_ready(world, world_process(world, i));
+    assert_int_equal(process_told(world_process(world, 1 + 64), TP__RECORD_TASK, 68, NULL), 1);
+    assert_int_equal(process_told(world_process(world, 1 + 65), TP__RECORD_TASK, 70, NULL), 1);
+    world_free(world);
+}
+
 static void a_process_that_does_not_stop_is_killed(void **state)
 {
     (void)state;
@@ -495,6 +519,7 @@ int main(void)
         cmocka_unit_test(a_cell_has_a_process_of_its_own_that_stops_with_its_last_task),
         cmocka_unit_test(an_isolated_task_is_alone_in_a_process_with_one_thread),
         cmocka_unit_test(so_many_isolated_tasks_have_processes_and_the_rest_wait),
+        cmocka_unit_test(for_deeper_tasks_there_are_more_processes),
         cmocka_unit_test(a_process_that_does_not_stop_is_killed),
         cmocka_unit_test(a_cancelled_task_is_forgotten_and_its_late_result_dropped),
         cmocka_unit_test(reconciling_lists_what_is_here_and_forgets_what_came_in_part),
