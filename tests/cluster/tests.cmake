@@ -83,6 +83,9 @@ taskpool_cluster_test(trees cluster.trees TIMEOUT 120 CLUSTER --node-option=--ta
 taskpool_cluster_test(trees_on_one_node cluster.trees TIMEOUT 120 CLUSTER --nodes 1 --node-option=--task-limit=1)
 taskpool_cluster_test(family_on_small_nodes cluster.family TIMEOUT 120 CLUSTER --node-option=--task-limit=8)
 
+taskpool_job(cluster isolated)
+taskpool_cluster_test(isolated cluster.isolated TIMEOUT 120 CLUSTER --nodes 1)
+
 taskpool_job(cluster exchange)
 taskpool_cluster_test(exchange cluster.exchange TIMEOUT 120)
 taskpool_scenario(cluster exchange_broken)
