@@ -59,10 +59,10 @@
 
 /** tp_status tp_map(tp_pool *pool, task, const element *in, result *out, size_t count, captures...): runs the task for
  *  each element of `in`, which is its first parameter (the others are captured), and stores the results in `out`, in
- *  order. Types are checked when compiling; `out` may be NULL, or the array `in` itself, whose elements are copied first
- *  (what they own stays the caller's to release). After an element failed the others run on; its result is zero, and
- *  the status of the first (by index) that failed is returned. TP_E_NODE_LOST: strict placement, and a cluster without
- *  a node. Yields. */
+ *  order. Types are checked when compiling; `out` may be NULL, or the array `in` itself, whose elements are copied
+ *  first (what they own stays the caller's to release). After an element failed the others run on; its result is zero,
+ *  and the status of the first (by index) that failed is returned. TP_E_NODE_LOST: strict placement, and a cluster
+ *  without a node. Yields. */
 #define tp_map(pool, task, in, out, ...) TP__MAP(pool, NULL, task, in, out, __VA_ARGS__)
 /** With tp_map_options(.progress = ..., .statuses = ..., .task = {...}), or a variable of that type. */
 #define tp_map_with(pool, options, task, in, out, ...) \
