@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes. What tasks write with stdio goes to two pipes that all threads share: each line gets a mark of its task
- * in front, in the same write (wire/output_mark.h). So stdout and stderr become streams of ours; whoever writes to the
- * descriptors, or is a child process, writes lines without a mark. A line that two tasks of one thread write together
- * belongs to the one that ends it.
+ * in front, in the same write (wire/output_mark.h). So stdout and stderr become streams of ours. Who writes to the
+ * descriptors (a C++ stream, a child process) writes lines without a mark: they are of the task that runs, if only one
+ * does. A line that two tasks of one thread write together belongs to the one that ends it.
  *
  * The agent reads the pipes before it passes on what this process has sent: so what a task wrote reaches the driver
  * before its result. It looks only if the count in the shared memory has changed. */
@@ -75,6 +75,7 @@ static FILE *open_marked(int file, int buffering)
     FILE *stream = fopencookie((void *)(intptr_t)file, "w", functions);
     if (!stream || setvbuf(stream, NULL, buffering, 0) != 0)
         tp__worker_die("out of memory for the standard streams");
+    stream->_fileno = file; /* for fileno(3): glibc uses it for nothing else of a stream with functions of its own */
     return stream;
 }
 

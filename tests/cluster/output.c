@@ -10,6 +10,16 @@ TP_TASK(say, int64_t, (int64_t, x))
     return x;
 }
 
+/* As C++ streams and child processes do. */
+TP_TASK(say_by_descriptor, int64_t, (int64_t, x))
+{
+    if (fileno(stdout) != STDOUT_FILENO || fileno(stderr) != STDERR_FILENO)
+        tp_raise("the streams have descriptors %d and %d", fileno(stdout), fileno(stderr));
+    dprintf(fileno(stdout), "out by descriptor %d\n", (int)x);
+    dprintf(fileno(stderr), "err by descriptor %d\n", (int)x);
+    return x;
+}
+
 TP_TASK(say_without_end, int64_t, (int, unused))
 {
     printf("no line end");
@@ -33,6 +43,7 @@ int main(int argc, char **argv)
         in[i] = i;
     tp_pool *pool = test_pool_open(2);
     CHECK_OK(tp_map(pool, say, in, out, TASKS));
+    CHECK_OK(tp_map(pool, say_by_descriptor, in, out, TASKS));
     CHECK_OK(tp_run(pool, say_without_end, NULL, 0));
     CHECK_OK(tp_run(pool, flood, NULL, LINES));
     CHECK_OK(tp_pool_close(pool));

@@ -16,6 +16,8 @@ def output_is_marked_with_node_and_task(setting):
         said = re.findall(rf"^\[(node\d) say\] {word} of task (\d+)$", stream, re.M)
         check(sorted(int(number) for _, number in said) == list(range(60)), f"each line once: {word} {sorted(said)}")
         check(len({node for node, _ in said}) == 3, "from all nodes")
+        said = re.findall(rf"^\[node\d(?: say_by_descriptor)?\] {word} by descriptor (\d+)$", stream, re.M)
+        check(sorted(map(int, said)) == list(range(60)), f"each line once, past the streams: {word} {sorted(said)}")
     check("out of task" not in done.stderr and "err of task" not in done.stdout, "each in its own stream")
     check(re.search(r"^\[node\d say_without_end\] no line end$", done.stdout, re.M), "a line that does not end")
     check("the driver's own line" in lines, "the driver's own output is not marked")
