@@ -14,14 +14,17 @@ TP_TASK(park, int64_t, (tp_channel *, begun))
     return 0;
 }
 
+static tp_pool *pool; /* left open, and found by whoever looks for leaks */
+static tp_promise *promise;
+
 int main(int argc, char **argv)
 {
     tp_init(argc, argv);
     const char *how = argc > 1 ? argv[1] : "";
     int64_t one;
-    tp_pool *pool = test_pool_open(1);
+    pool = test_pool_open(1);
     tp_channel *begun = tp_pool_channel(pool, "begun");
-    tp_promise *promise = tp_submit(pool, park, begun);
+    promise = tp_submit(pool, park, begun);
     CHECK_OK(tp_recv(begun, &one));
     printf("parked\n");
     fflush(stdout);

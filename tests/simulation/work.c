@@ -366,6 +366,8 @@ static bool may_fail(const struct ledger *ledger, struct work *work, tp_status s
         return true;
     if (strstr(message, "no node has accepted")) /* the driver, or all nodes, stood still for so long */
         return plan_has(world, PLAN_DRIVER_PAUSE | PLAN_LONG);
+    if (strstr(message, "every node has refused")) /* a coordinator gives what was not accepted out as that */
+        return plan_has(world, PLAN_LIAR);
     switch (status) {
     case TP_E_TASK: /* the only one in a process that dies is taken for guilty */
         return work_is_to_fail(work) || (world->cluster->processes_killed > 0 && is_about_process(message));
