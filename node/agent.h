@@ -65,6 +65,9 @@ struct agent_actions {
     void (*worker_kill)(void *context, uint32_t worker);
     /** Reads no more from it for a while, or goes on: its driver lags behind. NULL: everything is read. */
     void (*worker_pause)(void *context, uint32_t worker, bool pause);
+    /** Until that time tasks may start in it: it looks itself, as this state machine may stand still meanwhile. Not
+     *  before the first call. */
+    void (*worker_fresh)(void *context, uint32_t worker, int64_t until_ms);
     /** How many of the tasks that it was given have started. */
     uint64_t (*worker_started)(void *context, uint32_t worker);
     void (*log)(void *context, enum agent_level level, const char *event, const char *text);

@@ -162,6 +162,7 @@ struct worker {
     uint64_t settled;   /**< of those given, how many will never start; known when it has no tasks */
     uint64_t cancelled; /**< of those given: they may run there still */
     bool paused;
+    int64_t fresh_until_ms;  /**< as it was told */
     int64_t stop_ms;         /**< when it is killed, if STOPPING */
     const char *verdict;     /**< why it was killed: static; NULL: it was not, or for nothing of its own */
     struct tp__buffer in;    /**< a record that is not whole yet */

@@ -404,6 +404,13 @@ void processes_stop(struct processes *processes)
     process_stop_symbolizers(processes);
 }
 
+void process_fresh(struct processes *processes, uint32_t worker, int64_t until_ms)
+{
+    struct process *process = process_find(processes, worker);
+    if (process)
+        atomic_store_explicit(&process->memory->fresh_until_ms, until_ms, memory_order_relaxed);
+}
+
 uint64_t process_started_count(const struct processes *processes, uint32_t worker)
 {
     const struct process *process = process_find(processes, worker);

@@ -52,6 +52,8 @@ void process_send(struct processes *processes, uint32_t worker, const uint8_t *r
 void process_kill(struct processes *processes, uint32_t worker);
 /** Nothing more is read from its socket, or again. */
 void process_pause(struct processes *processes, uint32_t worker, bool pause);
+/** Until when tasks may start in it, in ms of CLOCK_BOOTTIME. */
+void process_fresh(struct processes *processes, uint32_t worker, int64_t until_ms);
 uint64_t process_started_count(const struct processes *processes, uint32_t worker);
 
 void processes_flush(struct processes *processes);

@@ -168,6 +168,12 @@ static void worker_pause(void *context, uint32_t worker, bool pause)
     process_pause(shell->processes, worker, pause);
 }
 
+static void worker_fresh(void *context, uint32_t worker, int64_t until_ms)
+{
+    struct shell *shell = context;
+    process_fresh(shell->processes, worker, until_ms); /* now_ms is of the same clock */
+}
+
 static uint64_t worker_started(void *context, uint32_t worker)
 {
     const struct shell *shell = context;
@@ -523,6 +529,7 @@ static bool open_agent(struct shell *shell, struct tp__problem *problem)
         .worker_send = worker_send,
         .worker_kill = worker_kill,
         .worker_pause = worker_pause,
+        .worker_fresh = worker_fresh,
         .worker_started = worker_started,
         .log = log_event,
         .context = shell,

@@ -401,6 +401,16 @@ static void pause_if_behind(struct agent *agent, struct worker *worker)
     agent->actions.worker_pause(agent->actions.context, worker->id, pause);
 }
 
+static void renew(struct agent *agent, struct worker *worker)
+{
+    const struct session *session = worker->session;
+    const int64_t until_ms = session->talk.fresh_ms + FRESH_MS;
+    if (!session->talk.opened || worker->fresh_until_ms == until_ms)
+        return;
+    worker->fresh_until_ms = until_ms;
+    agent->actions.worker_fresh(agent->actions.context, worker->id, until_ms);
+}
+
 static void flush(struct agent *agent, struct worker *worker)
 {
     if (worker->out.size == 0 || worker->state == WORKER_STARTING)
@@ -423,8 +433,10 @@ void workers_settle(struct agent *agent)
             stop_if_idle(agent, worker);
         if (worker->state != WORKER_KILLED)
             pause_if_behind(agent, worker);
-        if (worker->state != WORKER_KILLED)
-            flush(agent, worker);
+        if (worker->state == WORKER_KILLED)
+            continue;
+        renew(agent, worker);
+        flush(agent, worker);
     }
 }
 

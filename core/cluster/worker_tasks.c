@@ -165,10 +165,18 @@ static void report_returned(uint64_t task, uint32_t dispatch, enum tp__returned 
     tp__buffer_free(&body);
 }
 
-static void started(struct tp__foreign_task *task, int worker)
+/* What may not start goes back, like what is recalled. */
+static bool started(struct tp__foreign_task *task, int worker)
 {
     struct tp__worker_memory *memory = tp__worker_process.memory;
-    tp__worker_task_started(memory, &memory->slots[worker], task->identity.sequence);
+    if (tp__worker_may_start(memory)) {
+        tp__worker_task_started(memory, &memory->slots[worker], task->identity.sequence);
+        return true;
+    }
+    pthread_mutex_lock(&tp__worker_lock);
+    ((struct tp__work *)(void *)task)->fate = TP__FATE_RETURNED;
+    pthread_mutex_unlock(&tp__worker_lock);
+    return false;
 }
 
 static void ended(struct tp__foreign_task *task, struct tp_promise *promise, const struct tp__error_record *error)
@@ -277,7 +285,7 @@ void tp__worker_cancel(uint64_t task, uint32_t dispatch)
     struct tp__work *work = tp__worker_find(task, dispatch);
     struct tp_promise *promise = work ? tp_promise_retain(work->promise) : NULL;
     bool is_unstarted = false;
-    if (work) {
+    if (work && work->fate == TP__FATE_REPORT) {
         is_unstarted = claim(promise);
         work->fate = is_unstarted ? TP__FATE_RETURNED : TP__FATE_CANCELLED;
     }

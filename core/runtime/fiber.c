@@ -117,8 +117,10 @@ static void run_task(struct tp__fiber *fiber)
     fiber->context.id = ++fiber->loop->last_task_id;
     if (tp__unlikely(task->extra != NULL)) {
         fiber->context.async_target = task->extra->async_target;
-        if (task->extra->foreign_part != TP__FOREIGN_NONE)
-            tp__foreign_start(fiber->loop, task);
+        if (task->extra->foreign_part != TP__FOREIGN_NONE && !tp__foreign_start(fiber->loop, task)) {
+            fiber->raised = tp__error_new(TP_E_CANCELLED, NULL, "it did not start");
+            return;
+        }
     }
     task->definition->call(task->payload, tp__promise_result(task));
 }

@@ -70,13 +70,12 @@ void tp__foreign_show(struct tp__loop *loop, const struct tp_promise *task)
     atomic_store_explicit(slot->task, shown.sequence, memory_order_release);
 }
 
-void tp__foreign_start(struct tp__loop *loop, const struct tp_promise *task)
+bool tp__foreign_start(struct tp__loop *loop, const struct tp_promise *task)
 {
     if (loop->publishes)
         tp__foreign_show(loop, task);
     struct tp__foreign_task *foreign = task->extra->foreign_part == TP__FOREIGN_TASK ? task->extra->foreign.task : NULL;
-    if (foreign && foreign->started)
-        foreign->started(foreign, loop->worker->index);
+    return !foreign || !foreign->started || foreign->started(foreign, loop->worker->index);
 }
 
 static void tell_end(struct tp_promise *task, const struct tp__error_record *error)

@@ -13,9 +13,9 @@ struct tp__loop;
 /** Identity and end of a task that a worker process runs. Lies in the worker's memory until `ended` is called. */
 struct tp__foreign_task {
     struct tp__foreign_identity identity;
-    /** It starts now, on worker number `worker` of the executor (from 0): before its first instruction. NULL: nothing.
-     */
-    void (*started)(struct tp__foreign_task *task, int worker);
+    /** It starts now, on worker number `worker` of the executor (from 0): before its first instruction. False: it must
+     *  not, and ends with TP_E_CANCELLED as if it had. NULL: it may. */
+    bool (*started)(struct tp__foreign_task *task, int worker);
     /** The task has ended on this thread: its value is in the promise, or `error` says why there is none (borrowed).
      *  Called once for each that started, also when it was cancelled meanwhile (its promise is resolved then), and
      *  for one that is resolved with tp__promise_resolve without having run; before the promise resolves, in no task's
@@ -46,8 +46,8 @@ void tp__foreign_publish(struct tp__executor *executor, const struct tp__foreign
 bool tp__foreign_inherit(struct tp_promise *helper) __attribute__((warn_unused_result));
 /** Publishes that this loop, which does, goes on with that task; NULL: with none. */
 void tp__foreign_show(struct tp__loop *loop, const struct tp_promise *task);
-/** A task that is foreign, or a helper of one, begins or has ended. */
-void tp__foreign_start(struct tp__loop *loop, const struct tp_promise *task);
+/** A task that is foreign, or a helper of one, begins or has ended. False: it must not begin. */
+bool tp__foreign_start(struct tp__loop *loop, const struct tp_promise *task);
 void tp__foreign_end(struct tp_promise *task, const struct tp__error_record *error);
 
 #endif

@@ -21,12 +21,14 @@
 #define TP_PROTO_WORKER_MEMORY_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 enum {
     TP__WORKER_MEMORY_MAGIC = 0x4d575054, /**< "TPWM" */
-    TP__WORKER_MEMORY_VERSION = 1,
+    TP__WORKER_MEMORY_VERSION = 2,
     TP__WORKER_THREADS_LIMIT = 4096,
     TP__WORKER_FRAMES_LIMIT = 64,
     TP__WORKER_STARTED_COUNTERS = 1 << 16
@@ -66,6 +68,9 @@ struct tp__worker_memory {
     uint32_t first_worker;      /**< number of its first worker in the session */
     _Atomic uint64_t load_base; /**< by the process: where its program was loaded (what ASLR has added); 0 if nothing */
     _Atomic uint32_t writes;    /**< by the process: how often tasks have written to the standard streams */
+    /** By the agent: until when tasks may start, also those that are here already; agent and process may both stand
+     *  still, and the driver be gone when they go on. In ms of CLOCK_BOOTTIME, which counts while a machine sleeps. */
+    _Atomic int64_t fresh_until_ms;
     struct tp__worker_crash crash;
     /** How many tasks have started and not ended, by a hash of their sequence. 0 proves that a task has not started;
      *  anything else means that it may have. */
@@ -94,6 +99,15 @@ static inline void tp__worker_slot_switch(struct tp__worker_slot *slot, uint64_t
     atomic_store_explicit(&slot->current_dispatch, dispatch, memory_order_relaxed);
     atomic_store_explicit(&slot->task_index, task_index, memory_order_relaxed);
     atomic_store_explicit(&slot->current_task, task, memory_order_release);
+}
+
+/** May a task start now? If not it is returned. */
+static inline bool tp__worker_may_start(const struct tp__worker_memory *memory)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 <=
+           atomic_load_explicit(&memory->fresh_until_ms, memory_order_relaxed);
 }
 
 /** A task starts here: before its first instruction. Its end: after its last. */

@@ -176,6 +176,11 @@ static void worker_pause(void *context, uint32_t worker, bool pause)
     process->paused = pause;
 }
 
+static void worker_fresh(void *context, uint32_t worker, int64_t until_ms)
+{
+    find_process(context, worker)->fresh_until_ms = until_ms;
+}
+
 static uint64_t worker_started(void *context, uint32_t worker)
 {
     return find_process(context, worker)->started;
@@ -441,6 +446,7 @@ struct world *world_new_with_limit(uint32_t task_limit)
         .worker_send = worker_send,
         .worker_kill = worker_kill,
         .worker_pause = worker_pause,
+        .worker_fresh = worker_fresh,
         .worker_started = worker_started,
         .log = log_line,
         .context = world,

@@ -42,6 +42,7 @@ struct world_process {
     uint32_t first_worker;  /**< as OPEN or its start has said */
     bool killed, ended, paused;
     uint64_t started;
+    int64_t fresh_until_ms; /**< tasks may start until then */
 };
 
 struct world_driver {

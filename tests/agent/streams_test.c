@@ -81,6 +81,30 @@ static void nothing_starts_when_the_driver_was_silent_for_a_minute(void **state)
     world_free(world);
 }
 
+static void a_process_knows_until_when_it_may_start_what_it_has(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    driver_offer(driver);
+    struct world_process *process = world_process(world, 0);
+    process_ready(world, process);
+    assert_int_equal(process->fresh_until_ms, 0); /* nothing was heard of the driver yet */
+    driver_open(driver, 0);
+    const int64_t opened_ms = world->now_ms;
+    assert_int_equal(process->fresh_until_ms, opened_ms + 60000);
+    world_pass(world, 30000);
+    assert_int_equal(process->fresh_until_ms, opened_ms + 60000);
+    driver_say(driver, TP__RECORD_TICK, 0, 0, 0, NULL, 0);
+    assert_int_equal(process->fresh_until_ms, world->now_ms + 60000);
+    struct tp__leaf leaf = plain_leaf(1);
+    leaf.cell = 3;
+    (void)driver_submit(driver, &leaf, 1);
+    process_ready(world, world_process(world, 1));
+    assert_int_equal(world_process(world, 1)->fresh_until_ms, process->fresh_until_ms);
+    world_free(world);
+}
+
 static void replayed_frames_keep_nothing_fresh(void **state)
 {
     (void)state;
@@ -205,6 +229,7 @@ int main(void)
         cmocka_unit_test(records_of_a_task_pass_in_both_directions),
         cmocka_unit_test(a_result_in_parts_ends_its_task_with_the_last_part),
         cmocka_unit_test(nothing_starts_when_the_driver_was_silent_for_a_minute),
+        cmocka_unit_test(a_process_knows_until_when_it_may_start_what_it_has),
         cmocka_unit_test(replayed_frames_keep_nothing_fresh),
         cmocka_unit_test(output_reaches_the_driver_and_what_is_dropped_is_said),
         cmocka_unit_test(a_driver_that_lags_behind_is_waited_for),

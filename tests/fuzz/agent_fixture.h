@@ -182,6 +182,11 @@ static void worker_kill(void *context, uint32_t worker)
     fixture->processes[place].killed = true;
 }
 
+static void worker_fresh(void *context, uint32_t worker, int64_t until_ms)
+{
+    (void)context, (void)worker, (void)until_ms;
+}
+
 static uint64_t worker_started(void *context, uint32_t worker)
 {
     must(place_of(context, worker) < FIXTURE_PROCESSES);
@@ -338,6 +343,7 @@ static void fixture_begin(struct fixture *fixture)
                                           .worker_start = worker_start,
                                           .worker_send = worker_send,
                                           .worker_kill = worker_kill,
+                                          .worker_fresh = worker_fresh,
                                           .worker_started = worker_started,
                                           .context = fixture};
     fixture->agent = agent_new(&options, &world.node, world.authorized, &actions, fixture->now_ms);

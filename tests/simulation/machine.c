@@ -131,6 +131,11 @@ static void worker_pause(void *context, uint32_t worker, bool pause)
     process_pause(find(machine_of(context), worker), pause);
 }
 
+static void worker_fresh(void *context, uint32_t worker, int64_t until_ms)
+{
+    find(machine_of(context), worker)->fresh_until_ms = until_ms;
+}
+
 static uint64_t worker_started(void *context, uint32_t worker)
 {
     return find(machine_of(context), worker)->started;
@@ -235,6 +240,7 @@ void machine_start(struct machine *machine)
         .worker_send = worker_send,
         .worker_kill = worker_kill,
         .worker_pause = worker_pause,
+        .worker_fresh = worker_fresh,
         .worker_started = worker_started,
         .log = log_line,
         .context = machine,

@@ -26,7 +26,8 @@ struct process {
     uint64_t next_run;
     uint32_t next_operation;
     uint64_t started;
-    int64_t told_us; /**< when the last records reach it */
+    int64_t fresh_until_ms; /**< tasks may start until then */
+    int64_t told_us;        /**< when the last records reach it */
     struct tp__buffer in;
     struct tp__assembly assembly;
     struct tp__buffer out;

@@ -200,11 +200,15 @@ void runs_schedule(struct process *process)
         struct run *run = next_run(process);
         if (!run)
             return;
+        if (!run->started && world_ms(process_world(process)) > process->fresh_until_ms) {
+            process_say_returned(process, run);
+            remove_run(process, run);
+            continue;
+        }
         if (!run->started) {
             run->started = true;
             process->started++;
-            work_starts(process_ledger(process), run->work, &process->machine->station.host, &process->options.session,
-                        run->task, run->dispatch);
+            work_starts(process_ledger(process), run->work, &process->options.session, run->task, run->dispatch);
         }
         run->state = RUN_RUNNING;
         process->running++;

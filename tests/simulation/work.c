@@ -12,8 +12,7 @@
 
 enum {
     HEAD_BYTES = 12,
-    GONE_US = 60000000 + 6000000, /* what is cut off may be so long on its way */
-    AWAKING_US = 1000000
+    GONE_US = 60000000 + 6000000 /* what is cut off may be so long on its way */
 };
 
 struct ledger *ledger_new(struct world *world)
@@ -231,8 +230,8 @@ void work_arrives(struct ledger *ledger, struct work *work, uint64_t process, ui
     work->arrivals[work->arrival_count++] = (struct arrival){process, dispatch};
 }
 
-void work_starts(struct ledger *ledger, struct work *work, const struct host *where, const struct tp__id *session,
-                 uint64_t sequence, uint32_t dispatch)
+void work_starts(struct ledger *ledger, struct work *work, const struct tp__id *session, uint64_t sequence,
+                 uint32_t dispatch)
 {
     struct world *world = ledger->world;
     ledger->starts++;
@@ -252,9 +251,7 @@ void work_starts(struct ledger *ledger, struct work *work, const struct host *wh
                 "dispatch %u of task %u starts a second time, and no coordinator lies", dispatch, work->number);
     work->dispatches |= bit;
     work->starts++;
-    /* a host that stood still goes on where it was, and its agent needs a moment to find out */
-    const bool awakes = where->resumed_us > 0 && world->now_us - where->resumed_us < AWAKING_US;
-    world_check(world, !work->driver->gone_us || awakes || world->now_us <= work->driver->gone_us + GONE_US,
+    world_check(world, !work->driver->gone_us || world->now_us <= work->driver->gone_us + GONE_US,
                 "task %u starts %lld s after its driver is gone", work->number,
                 (long long)((world->now_us - work->driver->gone_us) / 1000000));
 }

@@ -91,9 +91,9 @@ struct work *work_of_payload(const struct ledger *ledger, const uint8_t *payload
 
 /** It reaches a process (numbers of processes are never used again). Checks that it has not been there. */
 void work_arrives(struct ledger *ledger, struct work *work, uint64_t process, uint32_t dispatch);
-/** It starts in a process of that session, on that host. Checks that it may. */
-void work_starts(struct ledger *ledger, struct work *work, const struct host *where, const struct tp__id *session,
-                 uint64_t sequence, uint32_t dispatch);
+/** It starts in a process of that session. Checks that it may. */
+void work_starts(struct ledger *ledger, struct work *work, const struct tp__id *session, uint64_t sequence,
+                 uint32_t dispatch);
 
 /* ---- results ---- */
 

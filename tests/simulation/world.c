@@ -191,7 +191,6 @@ void host_resume(struct host *host)
     if (!host->paused)
         return;
     host->paused = false;
-    host->resumed_us = host->world->now_us;
     for (size_t i = 0; i < host->backlog_count; i++) {
         struct event event = host->backlog[i];
         event.time_us = host->world->now_us;

@@ -39,7 +39,6 @@ struct host {
     uint32_t number;
     uint32_t life; /**< raised by each crash */
     bool alive, paused;
-    int64_t resumed_us;    /**< when it went on last */
     struct event *backlog; /**< what waits while it is paused */
     size_t backlog_count, backlog_capacity;
     int64_t tick_us;                    /**< when the next tick is planned */

@@ -16,6 +16,7 @@ struct work {
     atomic_int started, ended;
     int worker;
     bool was_ready, was_in_task;
+    bool may_not_start;
     tp_status error;
     char message[64];
     int64_t value;
@@ -33,11 +34,12 @@ static struct tp__foreign_identity published(size_t worker)
         .sequence = seen[worker].task, .dispatch = seen[worker].dispatch, .index = seen[worker].index};
 }
 
-static void note_start(struct tp__foreign_task *task, int worker)
+static bool note_start(struct tp__foreign_task *task, int worker)
 {
     struct work *work = (struct work *)task;
     work->worker = worker;
     work->started++;
+    return !work->may_not_start;
 }
 
 static void note_end(struct tp__foreign_task *task, struct tp_promise *promise, const struct tp__error_record *error)
@@ -183,6 +185,26 @@ static void start_and_end_are_told_once(void)
     tp_promise_release(number);
     tp_promise_release(string);
     tp_promise_release(failed);
+    close_pool();
+}
+
+static void a_task_that_may_not_start_ends_without_having_run(void)
+{
+    open_pool();
+    struct work works[2] = {{.may_not_start = true}};
+    const int64_t x = 7;
+    arrived = 0;
+    may_go = true;
+    int64_t got;
+    struct tp_promise *refused = submit(&works[0], 1, &wait_for_go__is_a_TP_TASK, &x, NULL, 0);
+    CHECK_STATUS(tp_await(refused, &got), TP_E_CANCELLED);
+    check_ended(&works[0], TP_E_CANCELLED, 0);
+    CHECK_INT(arrived, 0);
+    struct tp_promise *next = submit(&works[1], 2, &wait_for_go__is_a_TP_TASK, &x, NULL, 0); /* its fiber goes on */
+    CHECK_OK(tp_await(next, &got));
+    CHECK_INT(arrived, 1);
+    tp_promise_release(refused);
+    tp_promise_release(next);
     close_pool();
 }
 
@@ -350,6 +372,7 @@ int main(int argc, char **argv)
     tp_init(argc, argv);
     const struct check_test tests[] = {
         CHECK_TEST(start_and_end_are_told_once),
+        CHECK_TEST(a_task_that_may_not_start_ends_without_having_run),
         CHECK_TEST(the_end_of_a_task_that_was_cancelled_while_it_ran_is_told),
         CHECK_TEST(only_its_maker_is_told_of_a_task_that_never_started),
         CHECK_TEST(a_cancellation_at_any_moment_tells_at_most_one_end),

@@ -1,2 +1,2 @@
-# A node starts nothing of a driver of which it has heard nothing for 60 s.
-s/agent->now_ms - session->talk.fresh_ms <= FRESH_MS/agent->now_ms >= session->talk.fresh_ms/
+# A process may start what it has of a driver of which nothing was heard for 60 s.
+s/talk.fresh_ms + FRESH_MS;/talk.fresh_ms + 1000 * FRESH_MS;/
