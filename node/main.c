@@ -52,8 +52,6 @@ static const struct tp__setting settings[] = {
     {"worker-uid-base", 0, TP__SETTING_NUMBER, "UID", "the first of the users that worker processes run as", "70000", 1,
      INT32_MAX, 0},
     {"worker-uid-count", 0, TP__SETTING_NUMBER, "N", "how many there are", "4096", 1, 1 << 20, 0},
-    {"runtime-dir", 0, TP__SETTING_PATH, "DIR",
-     "where those in use are locked (default: $RUNTIME_DIRECTORY, else /run/taskpool-node)", NULL, 0, 0, 0},
     {"temp-dir", 0, TP__SETTING_PATH, "DIR", "where worker processes get their private directories", "/tmp", 0, 0, 0},
     {"environment", 0, TP__SETTING_TEXT, "NAME,...", "variables that worker processes get as well", NULL, 0, 0, 0},
     {"descriptors", 0, TP__SETTING_NUMBER, "N", "how many a worker process may open; 0: what the system allows", "0", 0,
@@ -153,14 +151,10 @@ static bool fill_agent(struct agent_options *agent, const struct tp__config *con
 static bool fill_processes(struct processes_options *processes, const struct tp__config *config, struct store *store,
                            struct tp__problem *problem)
 {
-    const char *runtime = tp__config_text(config, "runtime-dir");
-    if (!runtime)
-        runtime = getenv("RUNTIME_DIRECTORY");
     *processes = (struct processes_options){
         .same_user = tp__config_flag(config, "same-user"),
         .uid_base = (uid_t)tp__config_number(config, "worker-uid-base"),
         .uid_count = (uint32_t)tp__config_number(config, "worker-uid-count"),
-        .runtime_directory = runtime ? runtime : "/run/taskpool-node",
         .scratch = tp__config_text(config, "temp-dir"),
         .memory_limit_bytes = (uint64_t)tp__config_number(config, "memory-limit"),
         .descriptor_limit = (unsigned)tp__config_number(config, "descriptors"),

@@ -64,8 +64,7 @@ struct processes *processes_new(struct events *events, const struct processes_op
     if (!options->same_user) {
         const uid_t base = options->uid_base ? options->uid_base : USERS_BASE;
         const uint32_t count = options->uid_count ? options->uid_count : USERS_COUNT;
-        if (!users_possible(base, count, problem) ||
-            !(processes->users = users_open(options->runtime_directory, base, count, problem)))
+        if (!users_possible(base, count, problem) || !(processes->users = users_open(base, count, problem)))
             return refuse(processes);
     }
     return processes;

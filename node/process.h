@@ -16,14 +16,13 @@
 struct processes;
 
 struct processes_options {
-    bool same_user;                /**< workers run as the node's own user */
-    uid_t uid_base;                /**< 0: USERS_BASE */
-    uint32_t uid_count;            /**< 0: USERS_COUNT */
-    const char *runtime_directory; /**< for the locks of users; the agent's own */
-    const char *scratch;           /**< where the private directories are made; everybody must be able to write there */
-    uint64_t memory_limit_bytes;   /**< of one process; 0: 80 % of what there is */
-    uint64_t send_limit_bytes;     /**< what may wait for a process that does not read; 0: 512 MiB */
-    unsigned descriptor_limit;     /**< 0: as many as are allowed */
+    bool same_user;              /**< workers run as the node's own user */
+    uid_t uid_base;              /**< 0: USERS_BASE */
+    uint32_t uid_count;          /**< 0: USERS_COUNT */
+    const char *scratch;         /**< where the private directories are made; everybody must be able to write there */
+    uint64_t memory_limit_bytes; /**< of one process; 0: 80 % of what there is */
+    uint64_t send_limit_bytes;   /**< what may wait for a process that does not read; 0: 512 MiB */
+    unsigned descriptor_limit;   /**< 0: as many as are allowed */
     const char *const *environment; /**< names of variables that are handed on; NULL at the end; NULL: none */
 };
 

@@ -2,18 +2,17 @@
 #include "users.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/capability.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 struct users {
-    int directory;
     uid_t base;
     uint32_t count;
     uint32_t next;
@@ -67,24 +66,14 @@ bool users_possible(uid_t base, uint32_t count, struct tp__problem *problem)
     return true;
 }
 
-struct users *users_open(const char *directory, uid_t base, uint32_t count, struct tp__problem *problem)
+struct users *users_open(uid_t base, uint32_t count, struct tp__problem *problem)
 {
-    if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
-        tp__problem_errno(problem, TP_E_SYSTEM, "cannot make the directory %s", directory);
-        return NULL;
-    }
-    const int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0) {
-        tp__problem_errno(problem, TP_E_SYSTEM, "cannot open the directory %s", directory);
-        return NULL;
-    }
     struct users *users = malloc(sizeof *users + count * sizeof users->locks[0]);
     if (!users) {
-        close(descriptor);
         tp__problem_set(problem, TP_E_NOMEM, "out of memory");
         return NULL;
     }
-    *users = (struct users){.directory = descriptor, .base = base, .count = count};
+    *users = (struct users){.base = base, .count = count};
     for (uint32_t i = 0; i < count; i++)
         users->locks[i] = -1;
     return users;
@@ -97,17 +86,19 @@ void users_close(struct users *users)
     for (uint32_t i = 0; i < users->count; i++)
         if (users->locks[i] >= 0)
             close(users->locks[i]);
-    close(users->directory);
     free(users);
 }
 
-/* -1: another agent has it. */
-static int lock(const struct users *users, uint32_t index)
+/* An abstract name: no file, so it does not matter which folders an agent sees or may write to; it goes with whoever
+ * has bound it. -1: another agent has it. */
+static int lock(uid_t user)
 {
-    char name[16];
-    (void)snprintf(name, sizeof name, "%u", (unsigned)(users->base + index));
-    const int descriptor = openat(users->directory, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const int length =
+        snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "taskpool-node/user/%u", (unsigned)user);
+    const int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor >= 0 && bind(descriptor, (const struct sockaddr *)&address,
+                                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0)
         return descriptor;
     const int error = errno;
     if (descriptor >= 0)
@@ -124,19 +115,23 @@ bool users_take(struct users *users, uid_t *user, struct tp__problem *problem)
         users->next = (index + 1) % users->count;
         if (users->locks[index] >= 0)
             continue;
-        users->locks[index] = lock(users, index);
+        users->locks[index] = lock(users->base + index);
         if (users->locks[index] >= 0) {
             *user = users->base + index;
             return true;
         }
-        if (errno != EWOULDBLOCK)
+        if (errno != EADDRINUSE)
             error = errno;
     }
     if (error) {
         errno = error;
         return tp__problem_errno(problem, TP_E_SYSTEM, "cannot lock a user for the process");
     }
-    return tp__problem_set(problem, TP_E_LIMIT, "all %u users for worker processes are in use", (unsigned)users->count);
+    return tp__problem_set(
+        problem, TP_E_LIMIT,
+        "all %u users for worker processes are in use: give the nodes of this machine more of them, or each "
+        "others, with worker-uid-base and worker-uid-count",
+        (unsigned)users->count);
 }
 
 void users_give_back(struct users *users, uid_t user)

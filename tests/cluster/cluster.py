@@ -16,6 +16,8 @@ import tempfile
 import time
 
 PATIENCE = float(os.environ.get("TASKPOOL_TEST_PATIENCE", "1"))
+USERS = 256  # of worker processes, for each test program: what else runs on this machine may be of another version
+FIRST_USER = 300000000 + os.getpid() * USERS
 
 
 class Daemon:
@@ -172,6 +174,7 @@ class Cluster:
                                     f"--name={name}", "--config=/dev/null", f"--key={self.path(name + '.key')}",
                                     f"--authorized-keys={self.authorized_keys}", f"--workers={self.workers}",
                                     f"--cache={self.path(name + '-cache')}",
+                                    f"--worker-uid-base={FIRST_USER}", f"--worker-uid-count={USERS}",
                                     "--environment=TEST_NODE,ASAN_OPTIONS,UBSAN_OPTIONS,TSAN_OPTIONS,LSAN_OPTIONS"]
                                    + ([] if os.geteuid() == 0 else ["--same-user"]) + self.node_options
                                    + list(options), {"TEST_NODE": name}).start(wait)

@@ -264,18 +264,17 @@ void head_close(struct head *head)
 
 static pid_t start(const struct head *head, const char *const *arguments, int ready, int error)
 {
-    char key[128], list[128], cache[128], runtime[128], number[16];
+    char key[128], list[128], cache[128], number[16];
     snprintf(key, sizeof key, "--key=%s/key", head->directory);
     snprintf(list, sizeof list, "--authorized-keys=%s/authorized_keys", head->directory);
     snprintf(cache, sizeof cache, "--cache=%s/cache", head->directory);
-    snprintf(runtime, sizeof runtime, "--runtime-dir=%s/run", head->directory);
     snprintf(number, sizeof number, "--ready-fd=3");
     char first_user[40], users[40];
     snprintf(first_user, sizeof first_user, "--worker-uid-base=%u", (unsigned)test_first_user());
     snprintf(users, sizeof users, "--worker-uid-count=%d", (int)TEST_USERS);
-    const char *all[ARGUMENTS_LIMIT] = {"taskpool-node", key,        list,  cache,
-                                        runtime,         first_user, users, "--environment=ASAN_OPTIONS"};
-    size_t count = 8;
+    const char *all[ARGUMENTS_LIMIT] = {
+        "taskpool-node", key, list, cache, first_user, users, "--environment=ASAN_OPTIONS"};
+    size_t count = 7;
     if (geteuid() != 0)
         all[count++] = "--same-user";
     if (ready >= 0)

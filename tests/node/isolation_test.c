@@ -138,26 +138,26 @@ static void a_user_is_given_again_only_when_nothing_of_it_is_left(void **state)
 static void two_agents_do_not_share_a_user(void **state)
 {
     (void)state;
-    char directory[] = "/tmp/taskpool-users-XXXXXX";
-    assert_non_null(mkdtemp(directory));
     struct tp__problem problem;
-    struct users *one = users_open(directory, USERS_BASE, 2, &problem);
-    struct users *two = users_open(directory, USERS_BASE, 2, &problem);
+    const uid_t base = test_first_user();
+    struct users *one = users_open(base, 2, &problem);
+    struct users *two = users_open(base + 1, 2, &problem);
     assert_non_null(one);
     assert_non_null(two);
-    uid_t first, second, third;
-    assert_true(users_take(one, &first, &problem));
-    assert_true(users_take(two, &second, &problem));
-    assert_int_not_equal(first, second);
-    assert_false(users_take(one, &third, &problem));
-    users_give_back(two, second);
-    assert_true(users_take(one, &third, &problem));
-    assert_int_equal(third, second);
+    uid_t user;
+    assert_true(users_take(one, &user, &problem));
+    assert_true(users_take(one, &user, &problem));
+    assert_int_equal(user, base + 1);
+    assert_true(users_take(two, &user, &problem));
+    assert_int_equal(user, base + 2);
+    assert_false(users_take(two, &user, &problem));
+    assert_int_equal(problem.status, TP_E_LIMIT);
+    users_give_back(one, base + 1);
+    assert_true(users_take(two, &user, &problem));
+    assert_int_equal(user, base + 1);
+    assert_false(users_take(one, &user, &problem));
     users_close(one);
     users_close(two);
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", directory);
-    assert_int_equal(system(command), 0);
 }
 
 /* An agent with one worker. It writes the worker's number and the directories that it will leave behind. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * Users for the processes of one test program alone: nodes that lock their users in different places would end each
- * other's.
+ * Users for the processes of one test program alone: no other node has some of them.
  */
 #ifndef TESTS_NODE_TEST_USERS_H
 #define TESTS_NODE_TEST_USERS_H

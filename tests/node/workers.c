@@ -66,8 +66,6 @@ struct workers *workers_open(void (*change)(struct processes_options *options))
     assert_non_null(workers);
     snprintf(workers->directory, sizeof workers->directory, "/tmp/taskpool-test-XXXXXX");
     assert_non_null(mkdtemp(workers->directory));
-    char runtime[80];
-    snprintf(runtime, sizeof runtime, "%s/run", workers->directory);
     workers->program = open(FAKE_WORKER, O_RDONLY | O_CLOEXEC);
     assert_true(workers->program >= 0);
 
@@ -78,7 +76,6 @@ struct workers *workers_open(void (*change)(struct processes_options *options))
     struct processes_options options = {.same_user = geteuid() != 0,
                                         .uid_base = test_first_user(),
                                         .uid_count = TEST_USERS,
-                                        .runtime_directory = runtime,
                                         .scratch = "/tmp",
                                         .environment = handed_on};
     if (change)
