@@ -445,11 +445,17 @@ int64_t processes_tick(struct processes *processes, int64_t now_ms)
     return disconnected < symbolizers ? disconnected : symbolizers;
 }
 
+static void check_memory(struct process *process)
+{
+    (void)process_set_score(process); /* it may have lowered it */
+    if (memory_of_process(process->self.pid) > process->all->memory_limit_bytes)
+        process_kill_because(process, "used more than its %" PRIu64 " MiB of memory",
+                             process->all->memory_limit_bytes >> 20);
+}
+
 void processes_check_memory(struct processes *processes)
 {
     for (size_t i = 0; i < PROCESS_BUCKETS; i++)
         for (struct process *process = processes->running[i]; process; process = process->next)
-            if (memory_of_process(process->self.pid) > processes->memory_limit_bytes)
-                process_kill_because(process, "used more than its %" PRIu64 " MiB of memory",
-                                     processes->memory_limit_bytes >> 20);
+            check_memory(process);
 }

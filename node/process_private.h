@@ -100,7 +100,9 @@ ssize_t process_read_socket(struct process *process);
 /** The same of a pipe, by lines. `all`: if nothing is there, the unfinished line is handed on. False: nothing, or the
  *  end. */
 bool process_read_output(struct process *process, struct process_output *output, bool all);
-/** So that the kernel ends it before anything else when memory runs out. At the very beginning of a program this may
+/** So that the kernel ends it before anything else when memory runs out. False: it may not, with errno. */
+bool process_set_score(const struct process *process);
+/** The same for a new one. At the very beginning of a program this may
  *  fail for an agent that is not root, so it is tried again (`is_last`) when the process has said something. */
 void process_offer_to_oom_killer(struct process *process, bool is_last);
 

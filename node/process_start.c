@@ -120,15 +120,32 @@ static void close_channels(struct channels *channels, int end)
     process_close_descriptor(&channels->pipes[1][end ? 1 : 0]);
 }
 
-void process_offer_to_oom_killer(struct process *process, bool is_last)
+enum { SCORE_PATH_BYTES = 64 };
+
+static void put_score_path(const struct process *process, char path[SCORE_PATH_BYTES])
 {
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)process->self.pid);
+    (void)snprintf(path, SCORE_PATH_BYTES, "/proc/%d/oom_score_adj", (int)process->self.pid);
+}
+
+bool process_set_score(const struct process *process)
+{
+    char path[SCORE_PATH_BYTES];
+    put_score_path(process, path);
     const int file = open(path, O_WRONLY | O_CLOEXEC);
-    process->has_score = file >= 0 && write(file, "1000", 4) == 4;
+    const bool good = file >= 0 && write(file, "1000", 4) == 4;
     const int error = errno;
     if (file >= 0)
         close(file);
+    errno = error;
+    return good;
+}
+
+void process_offer_to_oom_killer(struct process *process, bool is_last)
+{
+    process->has_score = process_set_score(process);
+    const int error = errno;
+    char path[SCORE_PATH_BYTES];
+    put_score_path(process, path);
     if (process->has_score || !is_last || process->all->warned_of_score)
         return;
     if (memory_of_process(process->self.pid) == 0)

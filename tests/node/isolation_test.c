@@ -77,6 +77,32 @@ static void every_process_is_a_user_of_its_own_without_rights(void **state)
     workers_close(workers);
 }
 
+static int score_of(int pid, const char *change)
+{
+    char path[64], line[16] = "";
+    snprintf(path, sizeof path, "/proc/%d/oom_score_adj", pid);
+    FILE *file = fopen(path, change ? "w" : "r");
+    assert_non_null(file);
+    if (change)
+        fputs(change, file);
+    else
+        assert_non_null(fgets(line, sizeof line, file));
+    assert_int_equal(fclose(file), 0);
+    return atoi(line);
+}
+
+static void a_process_stays_the_first_that_is_ended_when_memory_runs_out(void **state)
+{
+    (void)state;
+    struct workers *workers = workers_open(NULL);
+    const int pid = number_in(report_of(workers, 1), "pid=");
+    (void)score_of(pid, "900"); /* as it could itself */
+    assert_int_equal(score_of(pid, NULL), 900);
+    processes_check_memory(workers->processes);
+    assert_int_equal(score_of(pid, NULL), 1000);
+    workers_close(workers);
+}
+
 static void a_process_reaches_no_key_no_other_process_and_not_the_agent(void **state)
 {
     (void)state;
@@ -240,6 +266,7 @@ int main(int argc, char **argv)
         be_agent();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_process_is_a_user_of_its_own_without_rights),
+        cmocka_unit_test(a_process_stays_the_first_that_is_ended_when_memory_runs_out),
         cmocka_unit_test(a_process_reaches_no_key_no_other_process_and_not_the_agent),
         cmocka_unit_test(nothing_of_a_process_outlives_it),
         cmocka_unit_test(a_user_is_given_again_only_when_nothing_of_it_is_left),
