@@ -17,6 +17,7 @@
 #include "installed.h"
 #include "link/socket.h"
 #include "link/watch.h"
+#include "silence.h"
 #include "wire/frame.h"
 
 #include <inttypes.h>
@@ -32,8 +33,6 @@ enum {
     MEMORY_CHECK_MS = 100,
     MESSAGES_AT_ONCE = 256,
     RECONNECT_MS = 1000, /* at most so often when the connection goes again and again */
-    SILENCE_MS = 3000,   /* without an answer, it is time to say so */
-    TOLD_MS = 5000,      /* before another reason is said */
     END_MS = 10000       /* for processes to be cleaned up after, at the end */
 };
 
@@ -52,14 +51,11 @@ struct shell {
     struct tp__watch *watch;
     struct event_source socket_source, watch_source, signal_source;
     int signals;
-    int64_t connected_ms;  /* when the socket was made */
-    int64_t silent_ms;     /* since when there is no welcome */
-    int64_t reconnect_ms;  /* when it is to be made anew; INT64_MAX: it is not */
-    bool welcomed;         /* on this socket */
-    bool was_welcomed;     /* ever */
-    bool told_silence;     /* since the last welcome ... */
-    enum tp__trouble told; /* ... and why there was no answer */
-    int64_t told_ms;
+    int64_t connected_ms; /* when the socket was made */
+    int64_t reconnect_ms; /* when it is to be made anew; INT64_MAX: it is not */
+    bool welcomed;        /* on this socket */
+    bool was_welcomed;    /* ever */
+    struct silence silence;
 
     bool busy; /* something has come since the last look at the memory */
     int64_t check_ms;
@@ -254,8 +250,8 @@ static bool connect_socket(struct shell *shell, struct tp__problem *problem)
 {
     disconnect(shell);
     shell->connected_ms = now_ms();
-    if (shell->welcomed || shell->silent_ms == 0)
-        shell->silent_ms = shell->connected_ms;
+    if (shell->welcomed)
+        silence_begin(&shell->silence, shell->connected_ms);
     shell->reconnect_ms = INT64_MAX;
     shell->welcomed = false;
     shell->socket = tp__socket_connect(shell->zmq, shell->options->coordinator, shell->options->key,
@@ -287,7 +283,7 @@ static void note_welcome(struct shell *shell, const uint8_t *bytes, size_t size)
     tp__frame_free(frame);
     if (!shell->welcomed)
         return;
-    shell->told_silence = false;
+    silence_end(&shell->silence);
     tp__notify_status("connected to %s", shell->options->coordinator);
     struct tp__problem problem;
     if (!shell->was_welcomed && !tp__notify_ready(shell->options->ready_fd, NULL, &problem))
@@ -328,22 +324,18 @@ static void watch(struct shell *shell)
     shell->reconnect_ms = shell->welcomed ? now_ms() : shell->connected_ms + RECONNECT_MS;
 }
 
-/* Once, and again if the reason is another. What only a person can mend is said at once. */
-static void tell_silence(struct shell *shell, int64_t now)
+/* Returns when it wants to be called next. */
+static int64_t tell_silence(struct shell *shell, int64_t now)
 {
     const enum tp__trouble trouble = shell->watch ? tp__watch_trouble(shell->watch) : TP__TROUBLE_NONE;
-    if (shell->welcomed)
-        return;
-    if (shell->told_silence ? trouble == TP__TROUBLE_NONE || trouble == shell->told || now - shell->told_ms < TOLD_MS
-                            : now - shell->silent_ms < SILENCE_MS && !tp__trouble_is_lasting(trouble))
-        return;
-    shell->told_silence = true;
-    shell->told = trouble;
-    shell->told_ms = now;
+    int64_t next;
+    if (!silence_is_due(&shell->silence, trouble, now, &next))
+        return next;
     struct tp__problem problem;
     tp__trouble_explain(trouble, shell->options->coordinator, shell->options->key, TP__ROLE_NODE, &problem);
     log_text(TP__LOG_WARNING, "coordinator-silent", "reason", problem.text);
     tp__notify_status("%s", problem.text);
+    return next;
 }
 
 /* ---- signals ---- */
@@ -479,15 +471,13 @@ static void turn(struct shell *shell)
         next = now;
     }
     processes_flush(shell->processes);
-    tell_silence(shell, now);
+    next = sooner(next, tell_silence(shell, now));
     now = now_ms();
     next = sooner(next, shell->reconnect_ms);
     next = sooner(next, processes_tick(shell->processes, now));
     next = sooner(next, check_memory(shell, now));
     next = sooner(next, check_drain(shell, now));
     next = sooner(next, tp__log_flush(now));
-    if (!shell->welcomed && !shell->told_silence)
-        next = sooner(next, shell->silent_ms + SILENCE_MS);
     if (!shell->ended)
         events_wait(&shell->events, more ? 0 : wait_time(shell, next, now));
 }
@@ -552,6 +542,7 @@ static bool start(struct shell *shell, struct tp__problem *problem)
     shell->zmq = zmq_ctx_new();
     if (!shell->zmq)
         return tp__problem_errno(problem, TP_E_SYSTEM, "cannot start ZeroMQ");
+    silence_begin(&shell->silence, now_ms());
     return connect_socket(shell, problem);
 }
 

@@ -22,5 +22,6 @@ taskpool_node_test(processes_test SOURCES node/workers.c TIMEOUT 120)
 taskpool_node_test(isolation_test SOURCES node/workers.c)
 taskpool_node_test(cache_test)
 taskpool_node_test(facts_test)
+taskpool_node_test(silence_test)
 # libzmq is not built with the thread sanitizer, which then finds races everywhere in it.
 taskpool_node_test(node_test SOURCES node/head.c TIMEOUT 120 EXCLUDE tsan)
