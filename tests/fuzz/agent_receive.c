@@ -89,7 +89,7 @@ static void process_says(struct fixture *fixture, struct tp__reader *in)
 static void process_ends(struct fixture *fixture, struct tp__reader *in)
 {
     const size_t place = next(in) % 4;
-    const struct agent_suspect suspects[2] = {{next(in) % 10, next(in) % 4}, {next(in) % 10, 1}};
+    const struct agent_suspect suspects[2] = {{next(in) % 10, next(in) % 4, next(in) % 3}, {next(in) % 10, 1, 0}};
     fixture_end_process(fixture, place,
                         &(struct agent_crash){.text = "was killed by SIGSEGV",
                                               .suspects = suspects,

@@ -180,11 +180,6 @@ static void workers(void *context, size_t count)
     (void)count;
 }
 
-static void room(void *context)
-{
-    (void)context;
-}
-
 /* ---- the coordinator and the nodes ---- */
 
 static void keep(void *context, const uint8_t *bytes, size_t size)
@@ -470,7 +465,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                 .chunk = read_chunk,
                                                 .task_name = task_name,
                                                 .workers = workers,
-                                                .room = room,
                                                 .context = world};
     world->session = tp__session_new(&options, &actions, 0);
     check(world->session != NULL);
