@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ENVIRONMENT_LIMIT = 64, VARIABLE_BYTES = 4096 };
+enum { ENVIRONMENT_LIMIT = 64, VARIABLE_BYTES = 4096, SOCKET_BYTES = 1 << 20 };
 
 /* The memory cannot change its size: the agent reads it without fear of a fault. */
 static bool share_memory(struct process *process, const struct agent_worker_options *options, int *descriptor,
@@ -106,6 +106,13 @@ static bool open_channels(struct channels *channels, struct tp__problem *problem
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channels->socket) != 0 ||
         pipe2(channels->pipes[0], O_CLOEXEC) != 0 || pipe2(channels->pipes[1], O_CLOEXEC) != 0)
         return tp__problem_errno(problem, TP_E_SYSTEM, "cannot connect to the process");
+    /* A part of a payload fits: else node and process wake each other for every fifth of it. By default the system
+     * allows less; root may have it all the same. */
+    for (size_t i = 0; i < 2; i++) {
+        const int size = SOCKET_BYTES;
+        if (setsockopt(channels->socket[i], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0)
+            (void)setsockopt(channels->socket[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    }
     const int own[] = {channels->socket[0], channels->pipes[0][0], channels->pipes[1][0]};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (fcntl(own[i], F_SETFL, O_NONBLOCK) != 0)

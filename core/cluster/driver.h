@@ -38,6 +38,7 @@ struct tp__driver {
     const struct tp__image *image;
 
     struct tp__inbox inbox;
+    atomic_size_t large_bytes; /* of payloads that entries in the inbox point to */
     pthread_t thread;
     atomic_size_t workers;
     atomic_bool is_closing;
@@ -100,7 +101,8 @@ struct tp__driver_entry {
     uint32_t stack_kib;
     uint32_t max_attempts;
     uint64_t length;
-    void *object; /* the promise, or the operation */
+    void *object;     /* the promise, or the operation */
+    uint8_t *payload; /* of a SUBMIT, if it is large: it does not follow the entry */
 };
 
 /* driver_keys.c */

@@ -17,7 +17,10 @@
 
 #include <taskpool/green.h>
 
-enum { INBOX_LIMIT_BYTES = 8 << 20 }; /* more than that, and who submits waits */
+enum {
+    INBOX_LIMIT_BYTES = 8 << 20, /* more than that, and who submits waits */
+    LARGE_BYTES = 16 << 10,      /* from here on a payload is handed over and not copied */
+};
 
 struct submitter {
     struct tp__wait wait;
@@ -109,6 +112,31 @@ void tp__driver_let_submit(struct tp__driver *driver)
     }
 }
 
+/* Takes the encoding over. False without memory. */
+static bool put(struct tp__driver *driver, struct tp__driver_entry *entry, struct tp__encoded *encoded)
+{
+    const bool is_large = encoded->size >= LARGE_BYTES;
+    const size_t large_bytes = is_large ? encoded->size : 0;
+    size_t large_waiting = atomic_load_explicit(&driver->large_bytes, memory_order_relaxed);
+    if (is_large) {
+        entry->payload = encoded->bytes;
+        large_waiting =
+            large_bytes + atomic_fetch_add_explicit(&driver->large_bytes, large_bytes, memory_order_relaxed);
+    }
+    size_t waiting;
+    const bool is_put =
+        tp__inbox_put(&driver->inbox, entry, sizeof *entry, encoded->bytes, is_large ? 0 : encoded->size, &waiting);
+    if (!is_put)
+        atomic_fetch_sub_explicit(&driver->large_bytes, large_bytes, memory_order_relaxed);
+    if (!is_put || !is_large)
+        tp__encoded_free(encoded);
+    if (tp__unlikely(is_put && waiting + large_waiting > INBOX_LIMIT_BYTES)) {
+        atomic_store_explicit(&driver->is_crowded, true, memory_order_relaxed);
+        tp__inbox_nudge(&driver->inbox); /* it may have read all that and be about to sleep: it takes this back */
+    }
+    return is_put;
+}
+
 bool tp__driver_submit(struct tp__remote *remote, struct tp_promise *task, const tp_task_options *options, int worker)
 {
     struct tp__driver *driver = tp__driver_of(remote);
@@ -131,18 +159,10 @@ bool tp__driver_submit(struct tp__remote *remote, struct tp_promise *task, const
     if (wait_for_room(driver) != TP_OK || tp__closure_encode(definition, task->payload, &encoded) != TP_OK)
         return false;
     entry.length = encoded.size;
-    size_t waiting;
-    const bool is_put = tp__inbox_put(&driver->inbox, &entry, sizeof entry, encoded.bytes, encoded.size, &waiting);
-    tp__encoded_free(&encoded);
-    if (!is_put) {
+    const bool is_put = put(driver, &entry, &encoded);
+    if (!is_put)
         tp__fail_nomem("a task for the cluster");
-        return false;
-    }
-    if (tp__unlikely(waiting > INBOX_LIMIT_BYTES)) {
-        atomic_store_explicit(&driver->is_crowded, true, memory_order_relaxed);
-        tp__inbox_nudge(&driver->inbox); /* it may have read all that and be about to sleep: it takes this back */
-    }
-    return true;
+    return is_put;
 }
 
 void tp__driver_stopped(struct tp__remote *remote, struct tp_promise *task)

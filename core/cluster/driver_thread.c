@@ -8,6 +8,7 @@
  * news once, and any call on a socket may take the news: so the socket is asked itself before each sleep; on the watch
  * nothing is called but when its descriptor has told.
  */
+#include "base/alloc.h"
 #include "base/error.h"
 #include "cluster/driver.h"
 #include "link/socket.h"
@@ -21,9 +22,13 @@ enum {
     TROUBLE_LASTS_MS = 3000, /* so long somebody may be about to list this key, or to start the right coordinator */
 };
 
-static void take_submit(struct tp__driver *driver, const struct tp__driver_entry *entry, const uint8_t *payload)
+static void take_submit(struct tp__driver *driver, const struct tp__driver_entry *entry, struct tp__reader *reader)
 {
     struct tp_promise *promise = entry->object;
+    const size_t length = (size_t)entry->length;
+    const uint8_t *payload = entry->payload ? entry->payload : tp__get_bytes(reader, length);
+    if (entry->payload)
+        atomic_fetch_sub_explicit(&driver->large_bytes, length, memory_order_relaxed);
     const struct tp__session_task task = {.tag = promise,
                                           .task = entry->task,
                                           .flags = entry->flags,
@@ -31,13 +36,15 @@ static void take_submit(struct tp__driver *driver, const struct tp__driver_entry
                                           .stack_kib = entry->stack_kib,
                                           .max_attempts = entry->max_attempts,
                                           .payload = payload,
-                                          .length = (size_t)entry->length};
+                                          .owned_payload = entry->payload,
+                                          .length = length};
     tp_status status;
     const uint64_t sequence = tp__session_submit(driver->session, &task, &status);
     if (sequence > 0) {
         *tp__remote_place(promise) = (void *)(uintptr_t)sequence;
         return;
     }
+    tp__free(entry->payload);
     struct tp__problem problem = {.status = status};
     (void)tp__session_state(driver->session, &problem);
     char message[TP__PROBLEM_BYTES + 128];
@@ -71,7 +78,7 @@ static bool take_inbox(struct tp__driver *driver)
         memcpy(&entry, tp__get_bytes(&reader, sizeof entry), sizeof entry);
         switch ((enum tp__driver_entry_type)entry.type) {
         case TP__ENTRY_SUBMIT:
-            take_submit(driver, &entry, tp__get_bytes(&reader, (size_t)entry.length));
+            take_submit(driver, &entry, &reader);
             break;
         case TP__ENTRY_CANCEL:
             take_cancel(driver, entry.object);

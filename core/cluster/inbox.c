@@ -54,12 +54,12 @@ bool tp__inbox_put(struct tp__inbox *inbox, const void *head, size_t head_size, 
     return has_room;
 }
 
-bool tp__inbox_put_record(struct tp__inbox *inbox, const struct tp__record *record)
+bool tp__inbox_put_record(struct tp__inbox *inbox, const struct tp__record *record, bool wakes)
 {
     tp__spinlock_lock(&inbox->lock);
     const bool has_room = tp__record_append(&inbox->entries, record);
     tp__spinlock_unlock(&inbox->lock);
-    if (has_room) {
+    if (has_room && wakes) {
         atomic_thread_fence(memory_order_seq_cst);
         wake(inbox);
     }

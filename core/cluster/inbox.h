@@ -29,8 +29,8 @@ void tp__inbox_fini(struct tp__inbox *inbox);
 bool tp__inbox_put(struct tp__inbox *inbox, const void *head, size_t head_size, const void *body, size_t body_size,
                    size_t *waiting);
 
-/** Appends a record in its layout. */
-bool tp__inbox_put_record(struct tp__inbox *inbox, const struct tp__record *record);
+/** Appends a record in its layout. `wakes` false: the reader, if it sleeps, is woken by something else in a while. */
+bool tp__inbox_put_record(struct tp__inbox *inbox, const struct tp__record *record, bool wakes);
 
 /** The reader takes all that is there: valid until the next call. */
 struct tp__reader tp__inbox_take(struct tp__inbox *inbox);

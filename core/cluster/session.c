@@ -143,12 +143,7 @@ void tp__session_settle(struct tp__session *session)
     tp__session_give_up_failed(session);
     tp__session_send_chunks(session);
     tp__session_pump(session);
-    const uint64_t dispatches = session->tasks.dispatches;
     tp__session_send_waiting(session);
-    if (session->tasks.dispatches != dispatches) {
-        tp__session_acknowledge(session); /* behind the tasks: they wake the same threads */
-        tp__session_pump(session);
-    }
     tp__session_wire_settle(session);
     session->settling = false;
 }
@@ -252,7 +247,7 @@ static tp_status why_not(const struct tp__session *session, const struct tp__ses
 /* NULL without memory. */
 static struct task *add(struct tp__session *session, const struct tp__session_task *submitted)
 {
-    struct task *task = tp__session_task_new(session, submitted->payload, submitted->length);
+    struct task *task = tp__session_task_new(session, submitted->payload, submitted->length, submitted->owned_payload);
     if (!task)
         return NULL;
     task->tag = submitted->tag;
@@ -265,6 +260,8 @@ static struct task *add(struct tp__session *session, const struct tp__session_ta
         rare->worker = submitted->worker;
     if ((submitted->worker < 0 || rare) && tp__session_spread(session, task))
         return task;
+    if (submitted->owned_payload)
+        task->payload = NULL; /* it stays the caller's */
     tp__session_task_free(session, task);
     return NULL;
 }

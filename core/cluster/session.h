@@ -97,7 +97,8 @@ struct tp__session_task {
     int worker;     /**< -1, or the one that it is pinned to */
     uint32_t stack_kib;
     uint32_t max_attempts;  /**< 0: 3 */
-    const uint8_t *payload; /**< the closure's encoding; copied */
+    const uint8_t *payload; /**< the closure's encoding; copied, unless: */
+    uint8_t *owned_payload; /**< the same, from malloc: taken over if the submit succeeds; NULL: it is copied */
     size_t length;
 };
 /** Returns its sequence; 0 with `*status` TP_E_NOMEM, TP_E_SESSION_LOST (the session has failed), TP_E_ARGUMENT (no

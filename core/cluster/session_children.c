@@ -217,7 +217,7 @@ void tp__session_child(struct tp__session *session, struct task *parent, const s
         refuse(session, parent, record->operation, name, status, reason);
         return;
     }
-    struct task *child = tp__session_task_new(session, body.at, tp__reader_left(&body));
+    struct task *child = tp__session_task_new(session, body.at, tp__reader_left(&body), NULL);
     if (!child) {
         refuse(session, parent, record->operation, name, TP_E_NOMEM, "the driver is out of memory");
         return;

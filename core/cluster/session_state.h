@@ -341,8 +341,8 @@ void tp__session_copy_text(char *to, size_t size, const char *from);
 
 /* ---- session_tasks.c ---- */
 
-/** A new one, WAITING and in no list. NULL without memory. `payload` is copied. */
-struct task *tp__session_task_new(struct tp__session *session, const uint8_t *payload, size_t length);
+/** A new one, WAITING and in no list. NULL without memory. `payload` is copied; or `owned`, from malloc, taken over. */
+struct task *tp__session_task_new(struct tp__session *session, const uint8_t *payload, size_t length, uint8_t *owned);
 struct task *tp__session_task_find(const struct tp__session *session, uint64_t sequence);
 /** The oldest one with a sequence of at least `from`; NULL: none. */
 struct task *tp__session_task_from(const struct tp__session *session, uint64_t from);
@@ -430,8 +430,6 @@ void tp__session_say_short(struct tp__session *session, struct node *node, enum 
 /** Its stream may have something to send. */
 void tp__session_node_dirty(struct tp__session *session, struct node *node);
 void tp__session_pump(struct tp__session *session);
-/** Acknowledges the small frames that have come. */
-void tp__session_acknowledge(struct tp__session *session);
 void tp__session_streams_tick(struct tp__session *session);
 
 /* ---- session_reconcile.c ---- */

@@ -3,9 +3,9 @@
  * each open operation, a result for each child. None of it can be dropped, and holding it elsewhere would save
  * nothing.
  *
- * A small frame is acknowledged after the tasks that are sent next, or a moment later: whoever runs one task after the
- * other would else wait for the acknowledgement of the last one to go through the coordinator, before the next task. A
- * second frame of the node is acknowledged at once, and a large one too, for then it may have more to send. */
+ * A small frame is acknowledged with the node's next one, or a moment later: whoever runs one task after the other
+ * would else pay for a message to a node that waits for nothing. A large one is acknowledged at once, for it may be
+ * followed by more than may be under way. */
 #include "cluster/session_state.h"
 
 #include <stdio.h>
@@ -43,7 +43,7 @@ static void acknowledge_soon(struct tp__session *session, struct node *node, siz
         session->timers.acknowledge_ms = session->now_ms + ACKNOWLEDGE_MS;
 }
 
-void tp__session_acknowledge(struct tp__session *session)
+static void acknowledge_small(struct tp__session *session)
 {
     session->timers.acknowledge_ms = INT64_MAX;
     while (!tp__ring_is_empty(&session->nodes.small)) {
@@ -149,5 +149,5 @@ void tp__session_streams_tick(struct tp__session *session)
         resend_unheard(session);
     }
     if (session->now_ms >= session->timers.acknowledge_ms)
-        tp__session_acknowledge(session);
+        acknowledge_small(session);
 }

@@ -48,28 +48,29 @@ static void free_page(struct tp__session *session, struct page *page)
     free(page);
 }
 
-struct task *tp__session_task_new(struct tp__session *session, const uint8_t *payload, size_t length)
+struct task *tp__session_task_new(struct tp__session *session, const uint8_t *payload, size_t length, uint8_t *owned)
 {
     const uint64_t sequence = session->tasks.next_sequence;
     struct page *page = session->tasks.last;
     if (!page || page->entry.key != page_of(sequence))
         page = find_page(session, page_of(sequence));
-    uint8_t *copy = length > 0 ? malloc(length) : NULL;
-    if (length > 0 && !copy)
+    uint8_t *kept = owned || length == 0 ? owned : malloc(length);
+    if (length > 0 && !kept)
         return NULL;
     if (!page)
         page = new_page(session, page_of(sequence));
     if (!page) {
-        free(copy);
+        if (kept != owned)
+            free(kept);
         return NULL;
     }
     session->tasks.last = page;
     session->tasks.next_sequence++;
     page->used++;
-    if (length > 0)
-        memcpy(copy, payload, length);
+    if (kept != owned)
+        memcpy(kept, payload, length);
     struct task *task = &page->tasks[(sequence - 1) % TP__PAGE_TASKS];
-    *task = (struct task){.sequence = sequence, .payload = copy, .length = (uint32_t)length, .dispatch = 1};
+    *task = (struct task){.sequence = sequence, .payload = kept, .length = (uint32_t)length, .dispatch = 1};
     tp__ring_init(&task->ring);
     session->tasks.unresolved++;
     session->tasks.by_state[TASK_WAITING]++;

@@ -23,8 +23,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 256 << 10, ASSEMBLY_LIMIT_BYTES = 256 << 20 };
-
 struct tp__worker_process tp__worker_process;
 
 void tp__worker_die(const char *format, ...)
@@ -36,19 +34,6 @@ void tp__worker_die(const char *format, ...)
     fputc('\n', stderr);
     va_end(arguments);
     _exit(70);
-}
-
-void tp__worker_send(enum tp__record_type type, uint64_t task, uint32_t dispatch, uint32_t operation, const void *body,
-                     size_t size)
-{
-    const struct tp__record record = {.type = (uint8_t)type,
-                                      .task = task,
-                                      .dispatch = dispatch,
-                                      .operation = operation,
-                                      .body = body,
-                                      .size = (uint32_t)size};
-    if (!tp__inbox_put_record(&tp__worker_process.outbox, &record))
-        tp__worker_die("out of memory for a record of %zu bytes", size);
 }
 
 /* ---- what the agent says ---- */
@@ -79,82 +64,10 @@ static void take_record(const struct tp__record *record)
         tp__worker_give_back(tp__get_u32(&reader));
         break;
     case TP__RECORD_STOP:
-        atomic_store_explicit(&tp__worker_process.is_stopping, true, memory_order_relaxed);
+        tp__worker_exchange_stop();
         break;
     default:
         tp__worker_die("the agent sent a record of the unknown type %u", record->type);
-    }
-}
-
-/* Reads what is there. False when the agent has closed the socket, or died. */
-static bool read_records(struct tp__buffer *input, struct tp__assembly *assembly)
-{
-    if (!tp__buffer_reserve(input, READ_BYTES))
-        tp__worker_die("out of memory for what the agent sends");
-    const ssize_t got = recv(tp__worker_process.socket, input->bytes + input->size, READ_BYTES, MSG_DONTWAIT);
-    if (got < 0)
-        return errno == EAGAIN || errno == EINTR;
-    if (got == 0)
-        return false;
-    input->size += (size_t)got;
-    struct tp__reader reader = tp__reader_of(input->bytes, input->size);
-    struct tp__record record;
-    enum tp__record_next next;
-    while ((next = tp__record_read(&reader, &record)) == TP__RECORD_FOUND) {
-        tp_status status = TP_OK;
-        if (tp__assembly_add(assembly, &record, &status))
-            take_record(&record);
-        else if (status != TP_OK)
-            tp__worker_die("a record from the agent: %s", tp_status_text(status));
-    }
-    if (next == TP__RECORD_MALFORMED)
-        tp__worker_die("the agent sent a malformed record");
-    tp__buffer_consume(input, input->size - tp__reader_left(&reader));
-    return true;
-}
-
-/* Writes as much as the socket takes. */
-static bool write_records(struct tp__reader *output)
-{
-    while (tp__reader_left(output) > 0) {
-        const ssize_t sent =
-            send(tp__worker_process.socket, output->at, tp__reader_left(output), MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (sent < 0)
-            return errno == EAGAIN || errno == EINTR;
-        output->at += sent;
-    }
-    return true;
-}
-
-static void exchange(void)
-{
-    struct tp__worker_process *process = &tp__worker_process;
-    struct tp__buffer input = {.bytes = NULL};
-    struct tp__assembly assembly = {.limit_bytes = ASSEMBLY_LIMIT_BYTES};
-    struct tp__reader output = tp__reader_of("", 0);
-    for (;;) {
-        if (tp__reader_left(&output) == 0)
-            output = tp__inbox_take(&process->outbox);
-        if (!write_records(&output))
-            return;
-        const bool is_blocked = tp__reader_left(&output) > 0;
-        if (!is_blocked && atomic_load_explicit(&process->is_stopping, memory_order_relaxed) &&
-            tp__worker_task_count() == 0) {
-            output = tp__inbox_take(&process->outbox); /* what the last one said */
-            if (tp__reader_left(&output) == 0)
-                return;
-            continue;
-        }
-        if (!is_blocked && !tp__inbox_announce_sleep(&process->outbox))
-            continue;
-        struct pollfd descriptors[2] = {
-            {.fd = process->socket, .events = (short)(is_blocked ? POLLIN | POLLOUT : POLLIN)},
-            {.fd = process->outbox.descriptor, .events = POLLIN}};
-        (void)poll(descriptors, 2, -1);
-        if (!is_blocked)
-            tp__inbox_awake(&process->outbox);
-        if ((descriptors[0].revents & ~POLLOUT) != 0 && !read_records(&input, &assembly))
-            return;
     }
 }
 
@@ -206,6 +119,7 @@ static void start_pool(void)
     tp__executor_set_children(process->executor, process->children);
     tp__executor_set_first_worker(process->executor, process->memory->first_worker);
     publish_threads(process->executor, process->memory);
+    tp__worker_exchange_share(process->executor);
 }
 
 static void send_ready(void)
@@ -233,7 +147,6 @@ void tp__worker_main(const char *value)
     char rest;
     if (sscanf(value, "%d,%d%c", &socket, &memory, &rest) != 2)
         tp__worker_die("$" TP__WORKER_VARIABLE " is \"%.40s\" instead of two descriptors", value);
-    tp__worker_process.socket = socket;
     tp__heap_keep_freed();
     (void)fcntl(socket, F_SETFD, FD_CLOEXEC);
     (void)fcntl(memory, F_SETFD, FD_CLOEXEC);
@@ -243,10 +156,9 @@ void tp__worker_main(const char *value)
     (void)unsetenv(TP__WORKER_VARIABLE);
     tp__worker_watch_output();
     tp__worker_watch_crashes(tp__worker_process.memory);
-    if (tp__inbox_init(&tp__worker_process.outbox) != TP_OK)
-        tp__worker_die("%s", tp_last_error()->message);
+    tp__worker_exchange_open(socket, take_record);
     start_pool();
     send_ready();
-    exchange();
+    tp__worker_exchange_run();
     _exit(0); /* nothing is left to be done for anyone: no destructors, and no threads are waited for */
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * A worker process: what this program is when a node's agent has started it. Its threads run tasks; its first thread
- * speaks to the agent. docs/protocol.md and proto/wire/worker_memory.h say how it is started and what it is told.
+ * A worker process: what this program is when a node's agent has started it. docs/protocol.md and
+ * proto/wire/worker_memory.h say how it is started and what it is told.
  *
- *     agent  <-- records -->  worker.c          the first thread: reads, writes
+ *     agent  <-- records -->  worker_exchange.c who reads and writes them
+ *                             worker.c          the beginning, and what each record is for
  *                             worker_tasks.c    the tasks that are here, from their arrival to their end
  *                             uplink.c          the remote of tp_pool_open(NULL) in a task: children
  *                             uplink_channels.c channels, which live with the driver
@@ -12,7 +13,7 @@
 #ifndef TP_CLUSTER_WORKER_H
 #define TP_CLUSTER_WORKER_H
 
-#include "cluster/inbox.h"
+#include "cluster/worker_exchange.h"
 #include "runtime/executor.h"
 #include "runtime/remote.h"
 #include "wire/worker_memory.h"
@@ -21,13 +22,10 @@
 
 /** One a process. */
 struct tp__worker_process {
-    int socket;
     struct tp__worker_memory *memory;
-    struct tp__inbox outbox; /* records for the agent */
     struct tp__executor *executor;
     struct tp__executor *children; /* the remote one; its channels are the executor's as well */
     struct tp_pool *pool;
-    atomic_bool is_stopping;
 };
 extern struct tp__worker_process tp__worker_process;
 
@@ -36,10 +34,6 @@ _Noreturn void tp__worker_main(const char *value);
 
 /** Ends the process at once, with a line on standard error. */
 _Noreturn void tp__worker_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/** Sends a record. Ends the process without memory: what the driver waits for would never come. */
-void tp__worker_send(enum tp__record_type type, uint64_t task, uint32_t dispatch, uint32_t operation, const void *body,
-                     size_t size);
 
 /* ---- worker_tasks.c ---- */
 

@@ -112,8 +112,8 @@ static struct tp__child *leave(struct tp__work *work)
     const bool is_last = table.count == 0;
     pthread_mutex_unlock(&tp__worker_lock);
     /* relaxed: the first thread stores it before it takes the lock to count the tasks */
-    if (is_last && atomic_load_explicit(&tp__worker_process.is_stopping, memory_order_relaxed))
-        tp__inbox_nudge(&tp__worker_process.outbox); /* the first thread may wait for this to end the process */
+    if (is_last)
+        tp__worker_exchange_no_task_left();
     return children;
 }
 

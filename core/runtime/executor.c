@@ -123,6 +123,8 @@ bool tp__executor_submit(struct tp__executor *executor, struct tp_promise *task)
     if (tp__unlikely(executor->strict))
         return submit_strictly(executor, task);
     struct tp__worker *worker = tp__executor_current_worker(executor);
+    if (tp__unlikely(worker && worker->loop.current == &worker->loop.root)) /* it came through the exchange */
+        return tp__injector_push(&worker->injector, task);
     if (worker) {
         if (tp__unlikely(!tp__deque_push(&worker->deque, task)) && !tp__injector_push(&worker->injector, task))
             return false;
@@ -248,10 +250,15 @@ static void end_worker(struct tp__worker *worker)
     tp__loop_push_ready(&worker->loop, &worker->loop.root);
 }
 
-static void sleep_worker(struct tp__worker *worker)
+static struct tp__exchange *exchange_of(struct tp__executor *executor)
+{
+    return atomic_load_explicit(&executor->exchange, memory_order_acquire);
+}
+
+/* Sleeps, unless there is something to do. */
+static void sleep_if_idle(struct tp__worker *worker)
 {
     struct tp__loop *loop = &worker->loop;
-    tp__stacks_trim(&loop->stacks);
     if (!tp__loop_announce_sleep(loop))
         return;
     if (tp__loop_has_events(loop) || (takes_tasks(worker) && tasks_in_sight(worker->executor) > 0) || is_done(worker)) {
@@ -260,6 +267,41 @@ static void sleep_worker(struct tp__worker *worker)
     }
     tp__loop_sleep(loop);
     tp__monitor_watch(worker->executor->monitor);
+}
+
+static void sleep_worker(struct tp__worker *worker)
+{
+    struct tp__exchange *exchange = exchange_of(worker->executor);
+    tp__stacks_trim(&worker->loop.stacks);
+    bool watches = exchange && exchange->begin_watch(exchange, worker->index);
+    if (watches && !tp__poller_watch(&worker->loop.poller, exchange->descriptor)) {
+        exchange->end_watch(exchange, worker->index);
+        watches = false;
+    }
+    sleep_if_idle(worker);
+    if (watches) {
+        tp__poller_unwatch(&worker->loop.poller);
+        exchange->end_watch(exchange, worker->index);
+    }
+}
+
+void tp__worker_attend(struct tp__worker *worker)
+{
+    struct tp__executor *executor = worker->executor;
+    struct tp__exchange *exchange = exchange_of(executor);
+    if (!exchange)
+        return;
+    exchange->attend(exchange);
+    if (tasks_in_sight(executor) > 1)
+        wake_for_work(executor);
+}
+
+void tp__executor_set_exchange(struct tp__executor *executor, struct tp__exchange *exchange)
+{
+    /* release: pairs with exchange_of, which workers that look for work call at any moment */
+    atomic_store_explicit(&executor->exchange, exchange, memory_order_release);
+    for (size_t i = 0; i < executor->worker_count; i++)
+        executor->workers[i].loop.attends = true; /* the first task, which makes it look, is queued after this */
 }
 
 void tp__worker_idle(struct tp__worker *worker)
@@ -274,8 +316,11 @@ void tp__worker_idle(struct tp__worker *worker)
         tp__loop_cancel_all(&worker->loop); /* what tasks left behind by tp_async, and waits */
         return;
     }
+    tp__worker_attend(worker);
     bool found;
-    if (takes_tasks(worker)) {
+    if (exchange_of(executor)) {
+        found = found_task(worker); /* what comes, comes through a descriptor: spinning would only keep it waiting */
+    } else if (takes_tasks(worker)) {
         atomic_fetch_add_explicit(&executor->searching, 1, memory_order_relaxed);
         found = tp__loop_spin(&worker->loop, found_task, worker);
         atomic_fetch_sub_explicit(&executor->searching, 1, memory_order_relaxed);
@@ -445,7 +490,7 @@ struct tp__executor *tp__executor_start(size_t worker_count, const tp_pool_optio
     for (size_t i = 0; i < worker_count; i++) {
         workers[i].executor = executor;
         workers[i].index = (int)i;
-        workers[i].number = (int)i;
+        atomic_init(&workers[i].number, (int)i);
         workers[i].loop.is_serial = options->serial_workers;
         workers[i].random = (uint32_t)i * 2654435761U + 1;
     }
@@ -503,5 +548,5 @@ void tp__executor_release(struct tp__executor *executor)
 int tp_worker_index(void)
 {
     const struct tp__loop *loop = tp__loop_of_thread;
-    return loop && loop->worker ? loop->worker->number : -1;
+    return loop && loop->worker ? atomic_load_explicit(&loop->worker->number, memory_order_relaxed) : -1;
 }

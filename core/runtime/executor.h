@@ -11,6 +11,7 @@
 #define TP_RUNTIME_EXECUTOR_H
 
 #include "runtime/deque.h"
+#include "runtime/exchange.h"
 #include "runtime/foreign.h"
 #include "runtime/loop.h"
 
@@ -30,10 +31,10 @@ struct tp__worker {
     struct tp__deque deque;       /* tasks of tasks, and a batch from the injector */
     struct tp__injector injector; /* tasks from outside, and what the deque had no room for */
     struct tp__executor *executor;
-    int index;       /* in this executor */
-    int number;      /* what tp_worker_index() says; the same, but in a cluster */
-    uint32_t random; /* state of the choice of whom to take from */
-    unsigned tick;   /* counts tasks taken from the deque */
+    int index;         /* in this executor */
+    atomic_int number; /* what tp_worker_index() says; the same, but in a cluster, where it may change */
+    uint32_t random;   /* state of the choice of whom to take from */
+    unsigned tick;     /* counts tasks taken from the deque */
     pthread_t thread;
     struct tp__foreign_slot slot; /* what loop.published points to, where it does */
 };
@@ -51,6 +52,7 @@ struct tp__executor {
     atomic_bool forked;                         /* this is the child of a fork, which has no workers */
     struct tp__executor *next, **link;          /* in the list of all, for fork */
     struct tp__executor *children;              /* where its tasks' own pools are, if not here; not owned */
+    _Atomic(struct tp__exchange *) exchange;    /* what its workers attend to; NULL: nothing; not owned */
     _Alignas(TP__CACHE_PAIR) atomic_uint robin; /* the next worker for a task from outside */
     _Alignas(TP__CACHE_PAIR) atomic_int sleeping; /* workers that sleep */
     atomic_int searching;                         /* workers that look for a task */
@@ -73,13 +75,13 @@ void tp__executor_release(struct tp__executor *executor);
 /** Queues a task, taking over the runtime's part in it. False without memory: then it was not queued. */
 bool tp__executor_submit(struct tp__executor *executor, struct tp_promise *task) __attribute__((warn_unused_result));
 
-/** The worker of this executor that the calling thread is, NULL if it is none. */
 /** tp_error's `node` of what fails before, or without, anybody knowing where it runs. */
 static inline const char *tp__executor_node(const struct tp__executor *executor)
 {
     return executor->remote ? "" : "local";
 }
 
+/** The worker of this executor that the calling thread is, NULL if it is none. */
 static inline struct tp__worker *tp__executor_current_worker(const struct tp__executor *executor)
 {
     struct tp__worker *worker = tp__loop_of_thread ? tp__loop_of_thread->worker : NULL;
@@ -92,6 +94,8 @@ static inline struct tp__worker *tp__executor_current_worker(const struct tp__ex
 struct tp_promise *tp__worker_next_task(struct tp__worker *worker);
 /** Looks for a task or an event for some microseconds, then sleeps. Returns when there may be something. */
 void tp__worker_idle(struct tp__worker *worker);
+/** Attends to the executor's exchange, if it has one: on the worker's own stack. */
+void tp__worker_attend(struct tp__worker *worker);
 /** Claims this very task out of the worker's queues or any other for the calling worker: true if it may be started here
  *  and now. */
 bool tp__worker_claim_awaited(struct tp__worker *worker, struct tp_promise *task, struct tp__promise_waiter *waiter);

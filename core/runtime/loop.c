@@ -218,7 +218,7 @@ bool tp__loop_announce_sleep(struct tp__loop *loop)
     if (loop->worker)
         atomic_fetch_add_explicit(&loop->worker->executor->sleeping, 1, memory_order_relaxed);
     /* release: pairs with the exchange in tp__loop_unpark, which then uses the poller that was opened here */
-    atomic_store_explicit(&loop->parked, loop->poller.waiting ? SLEEPS_IN_POLLER : SLEEPS_ON_FUTEX,
+    atomic_store_explicit(&loop->parked, tp__poller_is_needed(&loop->poller) ? SLEEPS_IN_POLLER : SLEEPS_ON_FUTEX,
                           memory_order_release);
     tp__barrier_heavy(); /* pairs with the light barrier between a gift and the look at `parked` */
     struct tp__fiber *none = NULL;
@@ -255,7 +255,7 @@ bool tp__loop_has_events(struct tp__loop *loop)
 void tp__loop_sleep(struct tp__loop *loop)
 {
     const int64_t deadline_ns = tp__timers_next_ns(&loop->timers);
-    if (loop->poller.waiting)
+    if (tp__poller_is_needed(&loop->poller))
         tp__poller_poll(&loop->poller, deadline_ns);
     else
         tp__futex_wait(&loop->parked, SLEEPS_ON_FUTEX, deadline_ns);
@@ -313,7 +313,9 @@ static void idle(struct tp__loop *loop)
         tp__loop_push_ready(loop, &loop->root);
         return;
     }
-    if (!tp__loop_spin(loop, NULL, NULL)) {
+    const bool spins = !loop->waits_elsewhere;
+    loop->waits_elsewhere = false;
+    if (!spins || !tp__loop_spin(loop, NULL, NULL)) {
         tp__stacks_trim(&loop->stacks);
         if (tp__loop_announce_sleep(loop)) {
             if (tp__loop_has_events(loop))
@@ -384,8 +386,12 @@ static struct tp__fiber *fiber_for(struct tp__loop *loop, struct tp_promise *tas
 static struct tp__fiber *next_fiber(struct tp__loop *loop, struct tp__fiber *spare)
 {
     loop->tick++;
-    if (tp__unlikely(loop->tick % TICKS_BETWEEN_POLLS == 0))
+    if (tp__unlikely(loop->tick % TICKS_BETWEEN_POLLS == 0)) {
         tp__loop_poll(loop);
+        loop->attend_next = loop->attends;
+        if (loop->attend_next && loop->current != &loop->root)
+            return NULL; /* the root does it, on its larger stack */
+    }
     if (tp__unlikely(atomic_load_explicit(&loop->wakes, memory_order_relaxed) != NULL))
         take_wakes(loop);
     if (tp__unlikely(atomic_load_explicit(&loop->stops, memory_order_relaxed) != NULL))
@@ -407,6 +413,10 @@ static void leave_root(struct tp__loop *loop)
     struct tp__fiber *root = &loop->root;
     for (;;) {
         struct tp__fiber *to = next_fiber(loop, NULL);
+        if (tp__unlikely(loop->attend_next)) {
+            loop->attend_next = false;
+            tp__worker_attend(loop->worker);
+        }
         if (to == root)
             return;
         if (!to) {

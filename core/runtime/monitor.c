@@ -86,8 +86,8 @@ static void name_hogs(struct tp__monitor *monitor, int64_t now_ns)
         if (now_ns - watched->since_ns < monitor->watchdog_ns || started == watched->reported)
             continue;
         watched->reported = started;
-        monitor->on_hog(task->name, monitor->executor->workers[i].number, (now_ns - watched->since_ns) / 1000000,
-                        monitor->on_hog_argument);
+        const int number = atomic_load_explicit(&monitor->executor->workers[i].number, memory_order_relaxed);
+        monitor->on_hog(task->name, number, (now_ns - watched->since_ns) / 1000000, monitor->on_hog_argument);
     }
 }
 

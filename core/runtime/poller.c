@@ -57,6 +57,27 @@ void tp__poller_fini(struct tp__poller *poller)
     *poller = (struct tp__poller){0};
 }
 
+/* The event of watched_fd: all that it does is to end the poll. */
+static char watched_event;
+
+_Bool tp__poller_watch(struct tp__poller *poller, int fd)
+{
+    if (!open_poller(poller))
+        return false;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, .data.ptr = &watched_event};
+    const bool is_same = poller->has_watched && poller->watched_fd == fd;
+    if (epoll_ctl(poller->epoll_fd, is_same ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0)
+        return false;
+    poller->has_watched = poller->is_watching = true;
+    poller->watched_fd = fd;
+    return true;
+}
+
+void tp__poller_unwatch(struct tp__poller *poller)
+{
+    poller->is_watching = false; /* an event that comes now ends another poll, which does no harm */
+}
+
 static bool forget(struct descriptor_wait *self)
 {
     if (self->fd < 0)
@@ -99,6 +120,8 @@ void tp__poller_poll(struct tp__poller *poller, int64_t deadline_ns)
     struct epoll_event events[EVENTS_AT_ONCE];
     const int count = wait_for_events(poller->epoll_fd, events, deadline_ns);
     for (int i = 0; i < count; i++) {
+        if (events[i].data.ptr == &watched_event)
+            continue;
         struct descriptor_wait *waiter = events[i].data.ptr;
         if (waiter) {
             forget(waiter);

@@ -32,7 +32,7 @@ bool tp__process_is_worker(void)
 void tp__executor_set_first_worker(struct tp__executor *executor, uint32_t first)
 {
     for (size_t i = 0; i < executor->worker_count; i++)
-        executor->workers[i].number = (int)(first + i);
+        atomic_store_explicit(&executor->workers[i].number, (int)(first + i), memory_order_relaxed);
 }
 
 /* The error to reject the task with, NULL if its result is where it belongs now. */

@@ -136,6 +136,8 @@ static __attribute__((noinline)) bool submit_elsewhere(struct tp__remote *remote
                                                        const tp_task_options *options, int worker)
 {
     static const tp_task_options none = {0};
+    if (tp__loop_of_thread)
+        tp__loop_of_thread->waits_elsewhere = true;
     return remote->class->submit(remote, task, options ? options : &none, worker);
 }
 

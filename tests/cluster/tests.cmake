@@ -85,6 +85,9 @@ taskpool_cluster_test(family_on_small_nodes cluster.family TIMEOUT 120 CLUSTER -
 
 taskpool_job(cluster isolated)
 taskpool_cluster_test(isolated cluster.isolated TIMEOUT 120 CLUSTER --nodes 1)
+taskpool_job(cluster busy)
+taskpool_cluster_test(busy cluster.busy TIMEOUT 120 CLUSTER --nodes 1 --workers 1)
+taskpool_cluster_test(busy_beside_others cluster.busy TIMEOUT 120 CLUSTER --nodes 1 --workers 2)
 
 taskpool_job(cluster exchange)
 taskpool_cluster_test(exchange cluster.exchange TIMEOUT 120)
