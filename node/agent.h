@@ -74,7 +74,7 @@ struct agent_actions {
     void *context;
 };
 
-/** The highest task_limit: with one more for each level of depth, 1,048,575. */
+/** The highest task_limit: with one more for each level of depth, what fits into one HELD record. */
 enum { AGENT_TASK_LIMIT = (1 << 20) - (TP__DEPTH_LIMIT + 1) };
 
 struct agent_options {

@@ -24,7 +24,6 @@
 #include "trust/stream.h"
 
 enum {
-    TASKS_LIMIT = 1 << 20,           /* so many fit into one HELD record */
     PROCESSES_LIMIT = 64,            /* of a session, besides the common one; one more for each level of depth */
     STALLED_LIMIT = 4096 + 64,       /* tasks of a session that wait for a process; more than come for one credit */
     WAITING_LIMIT_BYTES = 512 << 20, /* payloads of tasks that are not handed to a worker process */

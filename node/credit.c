@@ -101,7 +101,7 @@ static void time_trip(struct agent *agent, uint64_t waiting)
 
 static uint64_t wanted(const struct agent *agent)
 {
-    if (agent->draining || agent->tasks >= TASKS_LIMIT)
+    if (agent->draining)
         return 0;
     /* Half a trip more, so that the rate can grow. */
     const double work = agent->credit.rate * (WORK_MS + 1.5 * (double)agent->credit.trip_ms);

@@ -103,9 +103,9 @@ static void take(struct agent *agent, struct session *session, const struct tp__
         return_leaf(session, leaf, TP__RETURNED_RECALLED, "the node is full");
         return;
     }
-    struct task *task = agent->tasks < TASKS_LIMIT ? task_insert(agent, session, leaf) : NULL;
+    struct task *task = task_insert(agent, session, leaf);
     if (!task) {
-        return_leaf(session, leaf, TP__RETURNED_RECALLED, "the node is full");
+        return_leaf(session, leaf, TP__RETURNED_RECALLED, "the node is out of memory");
         return;
     }
     const bool claims = leaf->flags & TP__LEAF_AT_MOST_ONCE;
