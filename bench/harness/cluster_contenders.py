@@ -162,6 +162,11 @@ def start_dask(python):
     yield [python, PEERS / "dask_echo.py"], {}, None
 
 
+@contextlib.contextmanager
+def start_ray(python):
+    yield [python, PEERS / "ray_echo.py"], {"RAY_USAGE_STATS_ENABLED": "0"}, None
+
+
 def build_celery(directory):
     tool("redis-server")
     return python_with("celery, redis")(directory)
@@ -203,6 +208,7 @@ CONTENDERS = [
     ClusterContender("erlang", "Erlang", build_erlang, start_erlang, "in clear; messages; lost with their node"),
     ClusterContender("dask", "Dask", python_with("distributed"), start_dask, "in clear; a future; run again when lost"),
     ClusterContender("celery", "Celery, Redis", build_celery, start_celery, "in clear; a result each"),
+    ClusterContender("ray", "Ray", python_with("ray"), start_ray, "in clear; a reference each; run again when lost"),
     ClusterContender("mpi", "MPI", compiled("mpi.c", compiler=("mpicc",), needs=("mpirun",)), start_mpi,
                      "in clear; messages; one death ends all"),
 ]
