@@ -2,10 +2,8 @@
 /* Design notes
  *
  * Sessions may offer the same program, and a node asks for it by its root alone. A driver that lies must not spoil it
- * for the others, so everything is checked here as well: the list of the chunks' hashes against the root, each chunk
- * against the list. A list with inner nodes of the tree in place of chunks leads to the root, too, but is shorter than
- * the true one: who claims the greatest length is asked first. A driver that sends something wrong is refused and not
- * asked again.
+ * for the others, so everything is checked here as well: the list of the chunks' hashes and the length against the
+ * root, each chunk against the list. A driver that sends something wrong is refused and not asked again.
  *
  * At any time one source is asked, for the list or for some chunks. When its link ends or it does not answer, all that
  * was asked is open again.
@@ -58,14 +56,14 @@ bool programs_add_source(struct coordinator *coordinator, struct session *sessio
     return true;
 }
 
-/* The one that claims the greatest length, and `other` only if there is no other. NULL: none can be asked. */
+/* One that can be asked, and `other` only if there is no other. NULL: none. */
 static struct session *choose_source(const struct program *program, const struct session *other)
 {
     struct session *best = NULL;
     for (struct session *source = program->sources; source; source = source->next_source) {
         if (!source->offered || source->is_bad_source || !source->peer || source->peer->ended)
             continue;
-        if (!best || best == other || (source != other && source->program_length > best->program_length))
+        if (!best || best == other)
             best = source;
     }
     return best;
@@ -309,7 +307,7 @@ static void take_list(struct peer *peer, struct program *program, const Protobuf
     const struct tp__hash *hashes = (const struct tp__hash *)data->data;
     struct tp__hash root;
     if (data->len == count * sizeof *hashes)
-        root = tp__program_root(hashes, count);
+        root = tp__program_root(hashes, length);
     if (data->len != count * sizeof *hashes || memcmp(&root, &program->root, sizeof root) != 0) {
         refuse_source(peer, program, "the list of its program's chunks does not lead to the program's hash");
         return;

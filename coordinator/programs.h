@@ -28,7 +28,7 @@ struct program {
     bool list_asked;
     uint32_t chunks_asked;
 
-    uint8_t *list; /* hashes of the chunks; NULL: not here. It leads to the root, and all below follows from it */
+    uint8_t *list; /* hashes of the chunks; NULL: not here. It leads to the root, and all below follows from both */
     uint64_t length;
     uint32_t chunk_count;
     struct chunk *chunks;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes. A fetch belongs to a root and a length; the sessions that wait for it are those in FETCHING with the
  * same two. Chunk frames name the root alone, so only one fetch of a root is under way; sessions that claim another
- * length wait for its end and look again. The list of chunk hashes is believed once it leads to the signed root, and
- * each chunk once it has its hash: nothing else reaches the cache. Whoever sends what is none can only stall, or after
- * WRONG_LIMIT times make the sessions that wait be refused. */
+ * length wait for its end and look again. The list of chunk hashes is believed once it leads, with the length, to the
+ * signed root, and each chunk once it has its hash: nothing else reaches the cache. A list that proves the length that
+ * others claim ends the fetch. Whoever sends what is none can only stall, or after WRONG_LIMIT times make the sessions
+ * that wait be refused. */
 #include "agent_state.h"
 
 #include <stdlib.h>
@@ -128,31 +129,53 @@ static void wrong(struct agent *agent, struct fetch *fetch, const char *what)
     finish(agent, fetch, &problem);
 }
 
+static bool leads_to(const ProtobufCBinaryData *list, const struct tp__hash *root, uint64_t length)
+{
+    if (length == 0 || list->len != tp__program_chunk_count(length) * sizeof *root)
+        return false;
+    struct tp__hash *hashes = malloc(list->len);
+    if (!hashes)
+        return false;
+    memcpy(hashes, list->data, list->len);
+    const struct tp__hash is = tp__program_root(hashes, length);
+    free(hashes);
+    return memcmp(&is, root, sizeof is) == 0;
+}
+
+/* Another session offers the program with another length, and the list proves that one. */
+static bool proves_other(const struct agent *agent, const struct fetch *fetch, const ProtobufCBinaryData *list)
+{
+    for (const struct session *session = agent->sessions; session; session = session->next) {
+        const struct tp__offer *offer = &session->offer.content;
+        if (session->state == SESSION_FETCHING && offer->program_length != fetch->length &&
+            memcmp(&offer->program, &fetch->root, sizeof fetch->root) == 0 &&
+            leads_to(list, &fetch->root, offer->program_length))
+            return true;
+    }
+    return false;
+}
+
 static void take_list(struct agent *agent, struct fetch *fetch, const Taskpool__Chunk *chunk)
 {
     if (fetch->hashes) { /* asked twice, answered twice */
         agent_refuse(agent, REFUSED_CHUNK, "a list that is here already", "chunks=%u", fetch->count);
         return;
     }
-    const size_t size = fetch->count * sizeof *fetch->hashes;
-    if (chunk->data.len != size) {
-        wrong(agent, fetch, "the list of its chunks has another length");
+    if (!leads_to(&chunk->data, &fetch->root, fetch->length)) {
+        const struct tp__problem lie = {TP_E_UNTRUSTED, "the program has another length than was offered"};
+        if (proves_other(agent, fetch, &chunk->data))
+            finish(agent, fetch, &lie);
+        else
+            wrong(agent, fetch, "the list of its chunks leads to another root");
         return;
     }
-    struct tp__hash *hashes = malloc(size);
-    if (!hashes) {
+    fetch->hashes = malloc(chunk->data.len);
+    if (!fetch->hashes) {
         const struct tp__problem problem = {TP_E_NOMEM, "out of memory for a program"};
         finish(agent, fetch, &problem);
         return;
     }
-    memcpy(hashes, chunk->data.data, size);
-    const struct tp__hash root = tp__program_root(hashes, fetch->count);
-    if (memcmp(&root, &fetch->root, sizeof root) != 0) {
-        free(hashes);
-        wrong(agent, fetch, "the list of its chunks leads to another root");
-        return;
-    }
-    fetch->hashes = hashes;
+    memcpy(fetch->hashes, chunk->data.data, chunk->data.len);
     ask_more(agent, fetch);
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define CHUNK_TEXT "taskpool/1 chunk"
+#define PROGRAM_TEXT "taskpool/1 program"
 
 uint32_t tp__program_chunk_count(uint64_t length)
 {
@@ -32,9 +33,14 @@ struct tp__hash tp__program_chunk_hash(uint32_t index, const void *bytes, size_t
     return hash;
 }
 
-struct tp__hash tp__program_root(const struct tp__hash *hashes, uint32_t count)
+struct tp__hash tp__program_root(const struct tp__hash *hashes, uint64_t length)
 {
-    return tp__tree_root(hashes, count);
+    const struct tp__hash tree = tp__tree_root(hashes, tp__program_chunk_count(length));
+    uint8_t bytes[sizeof PROGRAM_TEXT - 1 + sizeof length + sizeof tree];
+    uint8_t *end = tp__put_bytes(bytes, PROGRAM_TEXT, sizeof PROGRAM_TEXT - 1);
+    end = tp__put_u64(end, length);
+    end = tp__put_bytes(end, tree.bytes, sizeof tree.bytes);
+    return tp__hash_of(bytes, (size_t)(end - bytes));
 }
 
 /* All `size` bytes at `offset`; 0 as errno: the file is shorter than that. */
@@ -98,7 +104,7 @@ bool tp__program_measure(int descriptor, uint64_t *length, struct tp__hash *root
         return false;
     }
     *length = size;
-    *root = tp__program_root(all, count);
+    *root = tp__program_root(all, size);
     *hashes = all;
     return true;
 }

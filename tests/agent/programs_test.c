@@ -2,6 +2,8 @@
 /* Fetching programs: asked for, checked, stored. */
 #include "agent_world.h"
 
+static struct tp__hash chunk_hashes[3]; /* of its chunks */
+
 /* A program of three chunks, the last one short, and an offer for it. */
 static struct world_driver *driver_with_program(struct world *world)
 {
@@ -11,12 +13,11 @@ static struct world_driver *driver_with_program(struct world *world)
     assert_non_null(world->program);
     for (size_t i = 0; i < world->program_size; i++)
         world->program[i] = (uint8_t)(i * 7 + i / 4096);
-    struct tp__hash hashes[3];
     for (uint32_t i = 0; i < 3; i++)
-        hashes[i] =
+        chunk_hashes[i] =
             tp__program_chunk_hash(i, world->program + (size_t)i * TP__CHUNK_BYTES, i < 2 ? TP__CHUNK_BYTES : 1000);
     struct world_driver *driver = driver_new(world);
-    driver->offer.program = tp__program_root(hashes, 3);
+    driver->offer.program = tp__program_root(chunk_hashes, world->program_size);
     driver->offer.program_length = world->program_size;
     return driver;
 }
@@ -132,9 +133,12 @@ static void a_wrong_length_does_not_keep_others_from_the_program(void **state)
     bad->offer.program_length = good->offer.program_length - 1;
     driver_offer(bad);
     driver_offer(good);
+    assert_int_equal(world->needs, 1);
+    assert_int_equal(bad->refusals, 0);
     world->answers_needs = true;
-    world_cut(world);
+    send_chunk(world, &good->offer.program, true, 0, chunk_hashes, sizeof chunk_hashes); /* proves who is right */
     assert_int_equal(bad->refusals, 1);
+    assert_int_equal(good->refusals, 0);
     assert_int_equal(world->completed, 1);
     assert_int_equal(world->process_count, 1);
     assert_memory_equal(&world_process(world, 0)->options.session, &good->offer.session, 16);

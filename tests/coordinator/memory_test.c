@@ -38,7 +38,13 @@ void *__wrap_realloc(void *memory, size_t size)
     return fails() ? NULL : __real_realloc(memory, size);
 }
 
-static const uint8_t program[1000]; /* of one chunk, whose hash is its root */
+static const uint8_t program[1000]; /* of one chunk */
+
+static struct tp__hash program_root(void)
+{
+    const struct tp__hash chunk = tp__program_chunk_hash(0, program, sizeof program);
+    return tp__program_root(&chunk, sizeof program);
+}
 
 /* The same as the world's helpers, but a broken link is no failure of the test. */
 
@@ -63,7 +69,7 @@ static void try_offer(struct end *driver)
     const struct tp__offer offer = {.driver = driver->key->public_key,
                                     .session = driver->life,
                                     .exchange_key = {9},
-                                    .program = tp__program_chunk_hash(0, program, sizeof program),
+                                    .program = program_root(),
                                     .program_length = 1000,
                                     .protocol = TP__PROTOCOL_VERSION,
                                     .machine = "x86_64",
@@ -135,7 +141,8 @@ static void try_stream(struct end *end, const struct end *driver, uint64_t incar
 
 static void try_program(struct end *driver, struct end *node)
 {
-    const struct tp__hash root = tp__program_chunk_hash(0, program, sizeof program);
+    const struct tp__hash root = program_root();
+    const struct tp__hash list = tp__program_chunk_hash(0, program, sizeof program);
     uint32_t chunk = 0;
     Taskpool__Need need;
     taskpool__need__init(&need);
@@ -148,7 +155,7 @@ static void try_program(struct end *driver, struct end *node)
     taskpool__chunk__init(&message);
     message.root = need.root;
     message.list = true;
-    message.data = tp__field(&root, sizeof root);
+    message.data = tp__field(&list, sizeof list);
     try_send(driver, TP__LANE_PROGRAM, TASKPOOL__FRAME__BODY_CHUNK, &message);
     message.list = false;
     message.data = tp__field(program, sizeof program);

@@ -21,7 +21,7 @@ static void make_image(void)
     for (uint32_t i = 0; i < CHUNKS; i++)
         image.hashes[i] = tp__program_chunk_hash(i, image.bytes + (size_t)i * TP__CHUNK_BYTES,
                                                  i + 1 < CHUNKS ? TP__CHUNK_BYTES : 1000);
-    image.root = tp__program_root(image.hashes, CHUNKS);
+    image.root = tp__program_root(image.hashes, LENGTH);
 }
 
 /* A driver that offers the image, or says so. */
@@ -186,10 +186,10 @@ static void thirty_two_nodes_get_it_at_a_time(void **state)
 static void a_lying_driver_is_refused_and_another_is_asked(void **state)
 {
     (void)state;
-    for (int lie = 0; lie < 4; lie++) {
+    for (int lie = 0; lie < 5; lie++) {
         struct world *world = world_open(NULL);
         struct end *honest = open_driver(world, 0, 1, LENGTH);
-        const uint64_t more = lie < 2 ? 5 * (uint64_t)TP__CHUNK_BYTES : 1; /* who claims more is asked first */
+        const uint64_t more = lie < 2 ? 5 * (uint64_t)TP__CHUNK_BYTES : lie == 4 ? 1 : 0;
         struct end *liar = open_driver(world, 1, 2, LENGTH + more);
         struct end *node = world_node(world, 0, 11, 4);
         need(node, true, 0, 0);
@@ -198,6 +198,8 @@ static void a_lying_driver_is_refused_and_another_is_asked(void **state)
         } else if (lie == 1) { /* the right length, and wrong */
             static struct tp__hash hashes[CHUNKS + 5];
             send_chunk(liar, true, 0, hashes, sizeof hashes);
+        } else if (lie == 4) { /* the true list does not prove its length */
+            send_chunk(liar, true, 0, image.hashes, sizeof image.hashes);
         } else {
             send_chunk(liar, true, 0, image.hashes, sizeof image.hashes);
             end_drop(node, TASKPOOL__FRAME__BODY_CHUNK);
@@ -209,7 +211,7 @@ static void a_lying_driver_is_refused_and_another_is_asked(void **state)
         for (int i = 0; i < 4; i++)
             answer(honest);
         expect_chunk(node, true, 0, image.hashes, sizeof image.hashes);
-        if (lie >= 2) /* what it wanted of the liar comes from the other */
+        if (lie == 2 || lie == 3) /* what it wanted of the liar comes from the other */
             expect_chunk(node, false, 0, image.bytes, TP__CHUNK_BYTES);
         need(node, false, 0, CHUNKS);
         for (int i = 0; i < 4; i++)
@@ -224,8 +226,8 @@ static void a_driver_that_does_not_answer_is_not_waited_for(void **state)
     (void)state;
     for (int leaves = 0; leaves < 2; leaves++) {
         struct world *world = world_open(NULL);
-        struct end *silent = open_driver(world, 0, 1, LENGTH + 1); /* asked first */
         struct end *other = open_driver(world, 1, 2, LENGTH);
+        struct end *silent = open_driver(world, 0, 1, LENGTH); /* asked first */
         struct end *node = world_node(world, 0, 11, 4);
         need(node, true, 0, 0);
         assert_int_equal(end_drop(silent, TASKPOOL__FRAME__BODY_NEED), 1);

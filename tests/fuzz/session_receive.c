@@ -444,7 +444,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(world != NULL);
     const struct tp__session_options options = {.key = &driver,
                                                 .authorized = authorized,
-                                                .program = tp__program_root(&chunk_hash, 1),
+                                                .program = tp__program_root(&chunk_hash, sizeof chunk),
                                                 .program_length = sizeof chunk,
                                                 .chunk_hashes = &chunk_hash,
                                                 .machine = "x86_64",

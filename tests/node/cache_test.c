@@ -58,7 +58,7 @@ static struct program program_new(unsigned seed, uint64_t length)
         const uint64_t left = length - offset;
         hashes[i] = tp__program_chunk_hash(i, program.bytes + offset, left < TP__CHUNK_BYTES ? left : TP__CHUNK_BYTES);
     }
-    program.root = tp__program_root(hashes, count);
+    program.root = tp__program_root(hashes, length);
     free(hashes);
     return program;
 }

@@ -92,7 +92,7 @@ static struct tp__stream_keys make_trust(struct tp__key *signing)
     const struct tp__hash chunk = tp__program_chunk_hash(0, "abc", 3);
     struct tp__offer offer = {.driver = driver.public_key,
                               .session = id_of(0xa0),
-                              .program = tp__program_root(&chunk, 1),
+                              .program = tp__program_root(&chunk, 3),
                               .program_length = 3,
                               .protocol = TP__PROTOCOL_VERSION,
                               .machine = "x86_64",

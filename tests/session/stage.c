@@ -410,13 +410,14 @@ struct stage *stage_new(void (*adjust)(struct tp__session_options *options))
     make_nodes(stage);
     for (uint32_t i = 0; i < CHUNKS; i++)
         chunk_hashes[i] = tp__program_chunk_hash(i, program_chunk, sizeof program_chunk);
-    stage->options = (struct tp__session_options){.key = &stage->driver,
-                                                  .authorized = stage->authorized,
-                                                  .program = tp__program_root(chunk_hashes, CHUNKS),
-                                                  .program_length = CHUNKS * sizeof program_chunk,
-                                                  .chunk_hashes = chunk_hashes,
-                                                  .machine = "x86_64",
-                                                  .program_name = "test"};
+    stage->options =
+        (struct tp__session_options){.key = &stage->driver,
+                                     .authorized = stage->authorized,
+                                     .program = tp__program_root(chunk_hashes, CHUNKS * sizeof program_chunk),
+                                     .program_length = CHUNKS * sizeof program_chunk,
+                                     .chunk_hashes = chunk_hashes,
+                                     .machine = "x86_64",
+                                     .program_name = "test"};
     if (adjust)
         adjust(&stage->options);
     const struct tp__session_actions actions = {.transmit = on_transmit,

@@ -84,7 +84,7 @@ static void make_program(struct world *world, struct program *program)
         program->chunk_hashes[i] =
             tp__program_chunk_hash(i, program->bytes + start, left < TP__CHUNK_BYTES ? left : TP__CHUNK_BYTES);
     }
-    program->root = tp__program_root(program->chunk_hashes, program->chunk_count);
+    program->root = tp__program_root(program->chunk_hashes, program->length);
 }
 
 /* ---- life ---- */
