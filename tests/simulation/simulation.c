@@ -208,7 +208,8 @@ static void live(struct world *world)
     (void)run_until(world, start_us + world->plan->faults_us + 1000000, NULL);
     for (uint32_t i = 0; i < cluster->driver_count; i++)
         driver_close_channels(&cluster->drivers[i]);
-    const int64_t resolve_us = plan_has(world, PLAN_TREES) ? 4 * RESOLVE_US : RESOLVE_US; /* there is more to do */
+    /* there is more to do */
+    const int64_t resolve_us = plan_has(world, PLAN_TREES | PLAN_LONG) ? 4 * RESOLVE_US : RESOLVE_US;
     if (!run_until(world, world->now_us + resolve_us, are_drivers_done))
         fail_unresolved(world);
     (void)run_until(world, world->now_us + QUIET_US, NULL);
