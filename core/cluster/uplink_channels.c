@@ -16,7 +16,7 @@
 #include <string.h>
 #include <taskpool/green.h>
 
-enum { BUCKETS = 1024 };
+enum { BUCKETS = 16384 };
 
 struct pending {
     struct tp__wait wait;
@@ -212,8 +212,9 @@ static tp_status orphaned(void)
     return tp__fail(TP_E_CANCELLED, "the task that this green thread belongs to has ended");
 }
 
-/* Sends the operation and waits for its reply, which is `pending`'s then. */
-static tp_status ask(struct pending *pending, const struct tp__buffer *body, int64_t deadline_ns)
+/* Sends the operation and waits for its reply, which is `pending`'s then. The body goes before the wait: what waits may
+ * be many. */
+static tp_status ask(struct pending *pending, struct tp__buffer *body, int64_t deadline_ns)
 {
     pending->owner = tp__foreign_current();
     if (pending->owner.sequence == 0)
@@ -235,6 +236,7 @@ static tp_status ask(struct pending *pending, const struct tp__buffer *body, int
     }
     tp__worker_send(TP__RECORD_OPERATION, pending->owner.sequence, pending->owner.dispatch, pending->operation,
                     body->bytes, body->size);
+    tp__buffer_free(body);
     const tp_status outcome = tp__wait_park(&pending->wait, deadline_ns, TP__WAIT_CANCELLABLE);
     atomic_fetch_sub_explicit(&async_operations, asyncs, memory_order_relaxed);
     return outcome;

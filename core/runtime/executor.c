@@ -17,7 +17,6 @@
 #include <taskpool/green.h>
 
 enum {
-    REFILL_BATCH = 128,        /* tasks that a worker takes from an injector at once: they fit its empty deque */
     TASKS_BETWEEN_OLDEST = 64, /* a worker takes its oldest task this often, so that none starves under younger ones */
     PREFETCHED = 4,            /* how far ahead of its start a task is fetched into the cache */
 };
@@ -149,8 +148,8 @@ static __attribute__((noinline)) struct tp_promise *refill_deque(struct tp__work
 {
     if (tp__injector_count(from) == 0)
         return NULL;
-    struct tp_promise *batch[REFILL_BATCH];
-    const size_t count = tp__injector_take(from, batch, limit < REFILL_BATCH ? limit : REFILL_BATCH);
+    struct tp_promise **batch = worker->batch;
+    const size_t count = tp__injector_take(from, batch, limit < TP__REFILL_BATCH ? limit : TP__REFILL_BATCH);
     if (count == 0)
         return NULL;
     for (size_t i = count - 1; i > 0; i--) {
@@ -175,7 +174,7 @@ static struct tp_promise *own_task(struct tp__worker *worker)
             atomic_load_explicit(&worker->deque.slots[(young - PREFETCHED) & TP__DEQUE_MASK], memory_order_relaxed), 1);
         return task;
     }
-    return refill_deque(worker, &worker->injector, REFILL_BATCH);
+    return refill_deque(worker, &worker->injector, TP__REFILL_BATCH);
 }
 
 struct tp_promise *tp__worker_next_task(struct tp__worker *worker)

@@ -19,7 +19,10 @@
 #include <semaphore.h>
 #include <taskpool/pool.h>
 
-enum { TP__WORKERS_LIMIT = 4096 };
+enum {
+    TP__WORKERS_LIMIT = 4096,
+    TP__REFILL_BATCH = 128 /* tasks that a worker takes from an injector at once: they fit its empty deque */
+};
 
 struct tp__channels;
 struct tp__monitor;
@@ -36,6 +39,9 @@ struct tp__worker {
     uint32_t random;   /* state of the choice of whom to take from */
     unsigned tick;     /* counts tasks taken from the deque */
     pthread_t thread;
+    /* On its way from an injector to the deque. Here, as it may be a parking task's stack that looks for more, and what
+     * that touches stays in memory. */
+    struct tp_promise *batch[TP__REFILL_BATCH];
     struct tp__foreign_slot slot; /* what loop.published points to, where it does */
 };
 

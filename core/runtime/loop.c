@@ -387,10 +387,10 @@ static struct tp__fiber *next_fiber(struct tp__loop *loop, struct tp__fiber *spa
 {
     loop->tick++;
     if (tp__unlikely(loop->tick % TICKS_BETWEEN_POLLS == 0)) {
-        tp__loop_poll(loop);
         loop->attend_next = loop->attends;
         if (loop->attend_next && loop->current != &loop->root)
-            return NULL; /* the root does it, on its larger stack */
+            return NULL; /* the root does both, on its larger stack */
+        tp__loop_poll(loop);
     }
     if (tp__unlikely(atomic_load_explicit(&loop->wakes, memory_order_relaxed) != NULL))
         take_wakes(loop);
@@ -415,6 +415,7 @@ static void leave_root(struct tp__loop *loop)
         struct tp__fiber *to = next_fiber(loop, NULL);
         if (tp__unlikely(loop->attend_next)) {
             loop->attend_next = false;
+            tp__loop_poll(loop);
             tp__worker_attend(loop->worker);
         }
         if (to == root)
