@@ -284,14 +284,21 @@ static void sleep_worker(struct tp__worker *worker)
     }
 }
 
+/* Queues what has come on this worker, and wakes nobody. */
+static void attend(struct tp__exchange *exchange)
+{
+    exchange->attend(exchange);
+    tp__barrier_light(); /* before the look at who sleeps */
+}
+
 void tp__worker_attend(struct tp__worker *worker)
 {
     struct tp__executor *executor = worker->executor;
     struct tp__exchange *exchange = exchange_of(executor);
     if (!exchange)
         return;
-    exchange->attend(exchange);
-    if (tasks_in_sight(executor) > 1)
+    attend(exchange);
+    if (tasks_in_sight(executor) > 0)
         wake_for_work(executor);
 }
 
@@ -315,9 +322,10 @@ void tp__worker_idle(struct tp__worker *worker)
         tp__loop_cancel_all(&worker->loop); /* what tasks left behind by tp_async, and waits */
         return;
     }
-    tp__worker_attend(worker);
+    struct tp__exchange *exchange = exchange_of(executor);
     bool found;
-    if (exchange_of(executor)) {
+    if (exchange) {
+        attend(exchange);
         found = found_task(worker); /* what comes, comes through a descriptor: spinning would only keep it waiting */
     } else if (takes_tasks(worker)) {
         atomic_fetch_add_explicit(&executor->searching, 1, memory_order_relaxed);
@@ -330,12 +338,12 @@ void tp__worker_idle(struct tp__worker *worker)
     }
     if (!found)
         sleep_worker(worker);
+    tp__loop_poll(&worker->loop);
     /* Whoever queued a task woke this worker alone, or saw it searching and woke nobody. It takes one, unless it has
      * something else to do first; if there are more, another one shall look. */
     const size_t own = takes_tasks(worker) && !tp__loop_has_events(&worker->loop) ? 1 : 0;
     if (tasks_in_sight(executor) > own)
         wake_for_work(executor);
-    tp__loop_poll(&worker->loop);
 }
 
 /* A task found in the caller's own queues is taken out; elsewhere its entry stays behind and gets a reference. */

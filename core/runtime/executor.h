@@ -100,7 +100,8 @@ static inline struct tp__worker *tp__executor_current_worker(const struct tp__ex
 struct tp_promise *tp__worker_next_task(struct tp__worker *worker);
 /** Looks for a task or an event for some microseconds, then sleeps. Returns when there may be something. */
 void tp__worker_idle(struct tp__worker *worker);
-/** Attends to the executor's exchange, if it has one: on the worker's own stack. */
+/** Attends to the executor's exchange, if it has one, in between: on the worker's own stack. What comes wakes another
+ *  worker, as this one has something else to do first. */
 void tp__worker_attend(struct tp__worker *worker);
 /** Claims this very task out of the worker's queues or any other for the calling worker: true if it may be started here
  *  and now. */

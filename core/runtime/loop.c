@@ -416,7 +416,8 @@ static void leave_root(struct tp__loop *loop)
         if (tp__unlikely(loop->attend_next)) {
             loop->attend_next = false;
             tp__loop_poll(loop);
-            tp__worker_attend(loop->worker);
+            if (to) /* otherwise idle() does */
+                tp__worker_attend(loop->worker);
         }
         if (to == root)
             return;

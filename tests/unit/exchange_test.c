@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks that a worker finds in what it exchanges with somebody elsewhere, while it has something to do. */
+#include "check.h"
+
+#include "runtime/pool.h"
+
+#include <sched.h>
+#include <time.h>
+
+static tp_pool *pool;
+static struct tp_promise *given; /* by the exchange */
+static atomic_bool is_wanted, is_given, has_run;
+
+TP_TASK(note_run, void)
+{
+    has_run = true;
+}
+
+/* It is called between two tasks, or green threads, of the worker that wants it. */
+static void give_one(struct tp__exchange *exchange)
+{
+    (void)exchange;
+    if (!atomic_exchange(&is_wanted, false))
+        return;
+    given = tp_submit(pool, note_run);
+    is_given = true;
+}
+
+static bool never_watch(struct tp__exchange *exchange, int worker)
+{
+    (void)exchange, (void)worker;
+    return false;
+}
+
+static void end_no_watch(struct tp__exchange *exchange, int worker)
+{
+    (void)exchange, (void)worker;
+}
+
+/* Keeps its thread when it goes on after that: true if the other worker has run it nevertheless. */
+TP_TASK(let_one_come, bool)
+{
+    while (atomic_load(&pool->executor->sleeping) == 0)
+        tp_try(tp_yield());
+    is_wanted = true;
+    while (!is_given)
+        tp_try(tp_yield());
+    const time_t end = time(NULL) + 20;
+    while (!has_run && time(NULL) < end)
+        sched_yield();
+    return has_run;
+}
+
+static void what_comes_to_a_busy_worker_wakes_one_that_sleeps(void)
+{
+    static struct tp__exchange exchange = {
+        .descriptor = -1, .attend = give_one, .begin_watch = never_watch, .end_watch = end_no_watch};
+    pool = tp_pool_open("local:2");
+    CHECK_OR_EXIT(pool != NULL);
+    tp__executor_set_exchange(pool->executor, &exchange);
+    bool was_run = false;
+    CHECK_OK(tp_run(pool, let_one_come, &was_run));
+    CHECK(was_run);
+    CHECK_OK(tp_await(given, NULL));
+    tp_promise_release(given);
+    CHECK_OK(tp_pool_close(pool));
+}
+
+int main(int argc, char **argv)
+{
+    tp_init(argc, argv);
+    const struct check_test tests[] = {CHECK_TEST(what_comes_to_a_busy_worker_wakes_one_that_sleeps)};
+    CHECK_RUN(tests, argc, argv);
+    return check_result();
+}
