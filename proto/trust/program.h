@@ -4,7 +4,7 @@
  * these hashes that leads to the root proves the length as well.
  *
  *     chunk hash = H("taskpool/1 chunk", u32 index, bytes)
- *     root       = H("taskpool/1 program", u64 length, root of the tree of trust/batch.h over them)
+ *     root       = H("taskpool/1 program", u64 length, root of the tree of trust/tree.h over them)
  */
 #ifndef TP_PROTO_PROGRAM_H
 #define TP_PROTO_PROGRAM_H
