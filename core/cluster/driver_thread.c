@@ -113,7 +113,7 @@ static void report(struct tp__driver *driver)
 
 static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
 {
-    if (!tp__inbox_announce_sleep(&driver->inbox))
+    if (!tp__inbox_announce_sleep(&driver->inbox, NULL))
         return;
     const int64_t left = wanted_ms - tp__now_ms();
     struct pollfd items[3] = {{.fd = driver->inbox.descriptor, .events = POLLIN},

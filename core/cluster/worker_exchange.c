@@ -250,7 +250,7 @@ void tp__worker_exchange_run(void)
 {
     while (!is_over()) {
         attend();
-        if (tp__inbox_announce_sleep(&self.outbox))
+        if (tp__inbox_announce_sleep(&self.outbox, &self.is_blocked))
             sleep_until_event();
     }
 }

@@ -111,7 +111,7 @@ static struct tp__child *leave(struct tp__work *work)
     tp__uplink_take_out(children);
     const bool is_last = table.count == 0;
     pthread_mutex_unlock(&tp__worker_lock);
-    /* relaxed: the first thread stores it before it takes the lock to count the tasks */
+    /* relaxed: the first thread has seen it before it takes the lock to count the tasks, or looks again */
     if (is_last)
         tp__worker_exchange_no_task_left();
     return children;

@@ -27,8 +27,8 @@ static void a_nudge_before_the_sleep_is_not_lost(void)
 {
     set_up();
     tp__inbox_nudge(&inbox);
-    CHECK(!tp__inbox_announce_sleep(&inbox));
-    CHECK(tp__inbox_announce_sleep(&inbox)); /* it was one nudge */
+    CHECK(!tp__inbox_announce_sleep(&inbox, NULL));
+    CHECK(tp__inbox_announce_sleep(&inbox, NULL)); /* it was one nudge */
     CHECK(!is_woken());
     tp__inbox_awake(&inbox);
     tp__inbox_fini(&inbox);
@@ -37,7 +37,7 @@ static void a_nudge_before_the_sleep_is_not_lost(void)
 static void a_nudge_wakes_who_sleeps(void)
 {
     set_up();
-    CHECK(tp__inbox_announce_sleep(&inbox));
+    CHECK(tp__inbox_announce_sleep(&inbox, NULL));
     tp__inbox_nudge(&inbox);
     CHECK(is_woken());
     tp__inbox_awake(&inbox);
@@ -50,10 +50,10 @@ static void an_entry_wakes_who_sleeps_and_keeps_awake_who_does_not(void)
     set_up();
     const uint64_t entry = 7;
     CHECK(tp__inbox_put(&inbox, &entry, sizeof entry, NULL, 0, NULL));
-    CHECK(!tp__inbox_announce_sleep(&inbox));
+    CHECK(!tp__inbox_announce_sleep(&inbox, NULL));
     struct tp__reader reader = tp__inbox_take(&inbox);
     CHECK_INT(tp__get_u64(&reader), 7);
-    CHECK(tp__inbox_announce_sleep(&inbox));
+    CHECK(tp__inbox_announce_sleep(&inbox, NULL));
     size_t waiting = 0;
     CHECK(tp__inbox_put(&inbox, &entry, sizeof entry, &entry, sizeof entry, &waiting));
     CHECK_INT(waiting, 2 * sizeof entry);
@@ -86,7 +86,7 @@ static void a_reader_that_sleeps_gets_everything(void)
         struct tp__reader reader = tp__inbox_take(&inbox);
         for (; tp__reader_left(&reader) > 0; found++)
             sum += tp__get_u64(&reader);
-        if (found < (uint64_t)THREADS * ENTRIES && tp__inbox_announce_sleep(&inbox)) {
+        if (found < (uint64_t)THREADS * ENTRIES && tp__inbox_announce_sleep(&inbox, NULL)) {
             struct pollfd descriptor = {.fd = inbox.descriptor, .events = POLLIN};
             CHECK(poll(&descriptor, 1, -1) == 1);
             tp__inbox_awake(&inbox);
