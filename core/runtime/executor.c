@@ -41,8 +41,10 @@ static void after_fork_in_parent(void)
 /* Threads do not survive a fork: the child's copies of the pools have none. */
 static void after_fork_in_child(void)
 {
-    for (struct tp__executor *executor = all.first; executor; executor = executor->next)
+    for (struct tp__executor *executor = all.first; executor; executor = executor->next) {
         atomic_store_explicit(&executor->forked, true, memory_order_relaxed);
+        atomic_store_explicit(&executor->exchange, NULL, memory_order_relaxed); /* that is the parent's */
+    }
     pthread_mutex_unlock(&all.lock);
 }
 
