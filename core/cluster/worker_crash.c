@@ -17,12 +17,14 @@
 enum { HANDLER_FRAMES = 8 };
 
 static struct tp__worker_memory *watched;
+static pid_t watched_process; /* its forked children have the memory, too */
 
-/* True for the first thread that dies. */
+/* True for the first thread of the process that dies. */
 static bool begin_record(struct tp__worker_crash *crash)
 {
     uint32_t none = TP__CRASH_NONE;
-    return atomic_compare_exchange_strong_explicit(&crash->state, &none, TP__CRASH_BEING_WRITTEN, memory_order_acq_rel,
+    return getpid() == watched_process &&
+           atomic_compare_exchange_strong_explicit(&crash->state, &none, TP__CRASH_BEING_WRITTEN, memory_order_acq_rel,
                                                    memory_order_relaxed);
 }
 
@@ -140,6 +142,7 @@ static void catch (const int *signals, size_t count, void (*handler)(int, siginf
 void tp__worker_watch_crashes(struct tp__worker_memory *memory)
 {
     watched = memory;
+    watched_process = getpid();
     (void)dl_iterate_phdr(store_load_base, NULL);
     static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGXCPU, SIGXFSZ};
     static const int requests[] = {SIGTERM, SIGINT,    SIGHUP,  SIGQUIT, SIGUSR1, SIGUSR2,
