@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include <zmq.h>
 
 enum { OPEN_TIMEOUT_MS = 10000 };
@@ -41,11 +40,7 @@ static void close_session(struct tp__remote *remote)
 {
     struct tp__driver *driver = tp__driver_of(remote);
     tp__driver_stop(driver);
-    if (tp__driver_unlist(driver))
-        pthread_join(driver->thread, NULL);
-    else
-        while (!atomic_load_explicit(&driver->is_over, memory_order_acquire))
-            usleep(1000); /* the process ends, and its thread is joined there */
+    tp__driver_join(driver);
 }
 
 static void free_driver(struct tp__remote *remote)

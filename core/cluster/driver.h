@@ -42,7 +42,7 @@ struct tp__driver {
     pthread_t thread;
     atomic_size_t workers;
     atomic_bool is_closing;
-    atomic_bool is_over; /* the thread touches nothing any more */
+    atomic_bool is_joined; /* as the process ends */
     struct tp__driver *next_open;
 
     /* Of the thread alone, once it runs: */
@@ -121,8 +121,8 @@ void tp__driver_stop(struct tp__driver *driver);
 
 /** Its thread runs. */
 void tp__driver_list(struct tp__driver *driver);
-/** Its thread is to be joined: false if somebody else does so, as the process ends. */
-bool tp__driver_unlist(struct tp__driver *driver);
+/** Waits until its thread, which was told to, has ended, and nobody looks at it any more. */
+void tp__driver_join(struct tp__driver *driver);
 
 /* driver_submit.c */
 

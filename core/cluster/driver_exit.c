@@ -10,6 +10,7 @@
 #include "cluster/driver.h"
 
 #include <time.h>
+#include <unistd.h>
 
 enum { EXIT_MS = 1000, LAST_BUT_THE_SYSTEM = 101 };
 
@@ -47,7 +48,8 @@ void tp__driver_list(struct tp__driver *driver)
     pthread_mutex_unlock(&lock);
 }
 
-bool tp__driver_unlist(struct tp__driver *driver)
+/* True if it was there. */
+static bool unlist(struct tp__driver *driver)
 {
     pthread_mutex_lock(&lock);
     struct tp__driver **link = &first;
@@ -58,6 +60,15 @@ bool tp__driver_unlist(struct tp__driver *driver)
         *link = driver->next_open;
     pthread_mutex_unlock(&lock);
     return found;
+}
+
+void tp__driver_join(struct tp__driver *driver)
+{
+    if (unlist(driver))
+        pthread_join(driver->thread, NULL);
+    else
+        while (!atomic_load_explicit(&driver->is_joined, memory_order_acquire))
+            usleep(1000); /* the process ends: say_bye does it */
 }
 
 static __attribute__((destructor(LAST_BUT_THE_SYSTEM))) void say_bye(void)
@@ -71,6 +82,10 @@ static __attribute__((destructor(LAST_BUT_THE_SYSTEM))) void say_bye(void)
     pthread_mutex_unlock(&lock);
     for (struct tp__driver *each = driver; each; each = each->next_open)
         tp__driver_stop(each);
-    for (; driver; driver = driver->next_open)
-        (void)pthread_clockjoin_np(driver->thread, NULL, CLOCK_MONOTONIC, &deadline);
+    while (driver) {
+        struct tp__driver *next = driver->next_open; /* the pool may be freed when it is joined */
+        if (pthread_clockjoin_np(driver->thread, NULL, CLOCK_MONOTONIC, &deadline) == 0)
+            atomic_store_explicit(&driver->is_joined, true, memory_order_release);
+        driver = next;
+    }
 }

@@ -147,6 +147,5 @@ void *tp__driver_run(void *argument)
     tp__driver_disconnect(driver);
     zmq_ctx_term(driver->zmq); /* until Bye is on its way */
     driver->zmq = NULL;
-    atomic_store_explicit(&driver->is_over, true, memory_order_release);
     return NULL;
 }
