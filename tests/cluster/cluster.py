@@ -20,6 +20,17 @@ USERS = 256  # of worker processes, for each test program: what else runs on thi
 FIRST_USER = 300000000 + os.getpid() * USERS
 
 
+class Loopback:
+    """Where a cluster is unless it has a network of its own (network.py)."""
+    user_ranges = 1  # a node sees which users the others have taken
+
+    def address(self, host):
+        return "127.0.0.1"
+
+    def inside(self, host, command):
+        return command
+
+
 class Daemon:
     """One process of the cluster. Its output goes to a file, which is shown when something fails."""
 
@@ -33,8 +44,9 @@ class Daemon:
     def start(self, wait=True):
         reader, writer = os.pipe()
         log = open(self.log_path, "ab")
-        self.process = subprocess.Popen(self.command + [f"--ready-fd={writer}"], stdout=log, stderr=log,
-                                        stdin=subprocess.DEVNULL, pass_fds=[writer], env=self.env)
+        command = self.cluster.network.inside(self.name, self.command + [f"--ready-fd={writer}"])
+        self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, pass_fds=[writer],
+                                        env=self.env)
         log.close()
         os.close(writer)
         self.ready_reader = reader
@@ -84,8 +96,10 @@ class Daemon:
 
 class Cluster:
     def __init__(self, programs, nodes=3, workers=2, node_options=(), coordinator_options=(), keep=False, spares=0,
-                 coordinator_program=None, coordinator_env=None):
-        """`spares`: nodes beyond those that are started at once; start_node starts them."""
+                 coordinator_program=None, coordinator_env=None, network=None):
+        """`spares`: nodes beyond those that are started at once; start_node starts them. `network`: its hosts are
+        "coordinator", "node0" ... and "driver", where all programs run that are not daemons."""
+        self.network = network or Loopback()
         self.coordinator_program = coordinator_program or os.path.join(programs, "taskpool-coordinator")
         self.coordinator_env = coordinator_env
         self.programs = programs
@@ -158,7 +172,7 @@ class Cluster:
 
     def start_coordinator(self):
         """Also again, after it was killed: at the same address."""
-        listen = self.endpoint or "tcp://127.0.0.1:*"
+        listen = self.endpoint or f"tcp://{self.network.address('coordinator')}:*"
         self.coordinator = Daemon(self, "coordinator",
                                   [self.coordinator_program, f"--listen={listen}", "--name=coordinator",
                                    "--config=/dev/null", f"--key={self.path('coordinator.key')}",
@@ -169,12 +183,14 @@ class Cluster:
     def start_node(self, index, wait=True, options=(), endpoint=None, prefix=()):
         """Also again, after it was killed. What its tasks find in $TEST_NODE is its name."""
         name = f"node{index}"
+        users = USERS // self.network.user_ranges
+        first_user = FIRST_USER + index % self.network.user_ranges * users
         self.nodes[index] = Daemon(self, name, list(prefix) +
                                    [self.program("taskpool-node"), f"--coordinator={endpoint or self.endpoint}",
                                     f"--name={name}", "--config=/dev/null", f"--key={self.path(name + '.key')}",
                                     f"--authorized-keys={self.authorized_keys}", f"--workers={self.workers}",
                                     f"--cache={self.path(name + '-cache')}",
-                                    f"--worker-uid-base={FIRST_USER}", f"--worker-uid-count={USERS}",
+                                    f"--worker-uid-base={first_user}", f"--worker-uid-count={users}",
                                     "--environment=TEST_NODE,ASAN_OPTIONS,UBSAN_OPTIONS,TSAN_OPTIONS,LSAN_OPTIONS"]
                                    + ([] if os.geteuid() == 0 else ["--same-user"]) + self.node_options
                                    + list(options), {"TEST_NODE": name}).start(wait)
@@ -187,15 +203,16 @@ class Cluster:
         return env
 
     def run(self, command, endpoint=None, **more):
-        return subprocess.run(command, env=self.driver_env(endpoint=endpoint), **more)
+        return subprocess.run(self.network.inside("driver", command), env=self.driver_env(endpoint=endpoint), **more)
 
     def start(self, command, endpoint=None, key="driver", env=None, **more):
-        return subprocess.Popen(command, env=dict(self.driver_env(key, endpoint), **(env or {})), **more)
+        return subprocess.Popen(self.network.inside("driver", command),
+                                env=dict(self.driver_env(key, endpoint), **(env or {})), **more)
 
     def tool(self, *arguments):
         """taskpool ARGUMENTS as an operator; returns its standard output."""
-        return subprocess.run([self.program("taskpool"), *arguments], env=self.driver_env("admin"), check=True, text=True,
-                              capture_output=True).stdout
+        return subprocess.run(self.network.inside("driver", [self.program("taskpool"), *arguments]), check=True, text=True,
+                              env=self.driver_env("admin"), capture_output=True).stdout
 
 
 def until(condition, what, seconds=20.0):

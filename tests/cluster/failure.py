@@ -1,67 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Things that happen in the middle of a map: every task resolves once, with the right result, and no at-most-once task
-runs twice. Two drivers have it at the same time, one with ordinary tasks and one with at-most-once tasks."""
+runs twice."""
 import os
 import signal
 import time
-from contextlib import ExitStack
 
-from proxy import Proxy
-from scenario import Job, check, check_contains, run, until
-
-
-class Stage:
-    """A cluster whose peers speak to the coordinator through proxies if they are asked for, and the two jobs."""
-
-    def __init__(self, setting, through_proxies=False, coordinator_options=(), nodes=3):
-        self.setting, self.exits = setting, ExitStack()
-        self.node_count = nodes
-        self.through_proxies = through_proxies
-        self.coordinator_options = coordinator_options
-
-    def __enter__(self):
-        nodes, setting = self.node_count, self.setting
-        self.cluster = self.exits.enter_context(
-            setting.cluster(nodes=0 if self.through_proxies else nodes, spares=nodes if self.through_proxies else 0,
-                            coordinator_options=self.coordinator_options))
-        self.proxies = []
-        self.driver_proxy = None
-        if self.through_proxies:
-            self.driver_proxy = self.exits.enter_context(Proxy(self.cluster.endpoint))
-            for i in range(nodes):
-                self.proxies.append(self.exits.enter_context(Proxy(self.cluster.endpoint)))
-                self.cluster.start_node(i, endpoint=self.proxies[i].endpoint)
-        self.jobs = []
-        for kind, count in [("map", setting.scale(100000, 5000)), ("once", setting.scale(10000, 1000))]:
-            command = [setting.job("cluster.survive"), kind, str(count), str(nodes)]
-            endpoint = self.driver_proxy.endpoint if self.driver_proxy else None
-            self.jobs.append(self.exits.enter_context(Job(self.cluster, command, endpoint)))
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if error:
-            self.cluster.show_logs()
-        return self.exits.__exit__(kind, error, trace)
-
-    def middle(self):
-        """Both are in the middle; each goes on as soon as this returns."""
-        for job in self.jobs:
-            job.expect("middle")
-        for job in self.jobs:
-            job.go_on()
-
-    def finish(self, after=lambda: None):
-        """Both end well; `after` happens when they are done, before they look at the pool again."""
-        for job in self.jobs:
-            job.expect("done")
-        after()
-        for job in self.jobs:
-            job.go_on()
-        for job in self.jobs:
-            job.finish()
-
-    def processes(self, job):
-        return [int(line.split()[1]) for line in job.lines if line.startswith("process ")]
+from scenario import check, check_contains, run, until
+from stage import Stage
 
 
 def is_alive(process):
@@ -125,7 +70,7 @@ def coordinator_and_node_are_killed_together(setting):
 
 
 def all_nodes_are_killed_and_started_again(setting):
-    with Stage(setting) as stage:
+    with Stage(setting, all_lost=True) as stage:
         stage.middle()
         for i in range(3):
             stage.cluster.nodes[i].kill()

@@ -1,4 +1,4 @@
-# Real processes on loopback: what runs locally runs on a cluster, from the same binary.
+# Real processes, on loopback and in network namespaces: what runs locally runs on a cluster, from the same binary.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 set(TASKPOOL_PROGRAMS ${PROJECT_BINARY_DIR}/bin)
 
@@ -120,6 +120,13 @@ taskpool_scenario(cluster failure TIMEOUT 90 SCENARIOS
     a_node_is_cut_off_for_four_seconds
     the_drivers_are_cut_off_for_four_seconds
     a_slow_network_changes_nothing)
+
+taskpool_scenario(cluster namespaces SCENARIOS
+    a_nodes_link_is_down_for_five_seconds
+    the_coordinators_link_is_down_for_two_seconds
+    the_drivers_link_is_down_for_four_seconds
+    a_nodes_address_is_given_to_a_stranger
+    only_the_coordinator_can_be_reached)
 
 taskpool_job(cluster placement)
 taskpool_scenario(cluster placement TIMEOUT 120 EXCLUDE tsan)
