@@ -191,6 +191,26 @@ static void every_run_of_small_batches_verifies(void **state)
     }
 }
 
+/* Of all runs of all batches, the longest proof is as long as the limit. */
+static void the_limit_of_a_proof_is_reached_and_kept(void **state)
+{
+    (void)state;
+    static const struct tp__hash tree[TP__TREE_LIMIT]; /* how long a proof is does not depend on it */
+    struct tp__hash proof[4 * TP__PROOF_LIMIT];
+    uint32_t longest = 0;
+    for (uint32_t count = 1; count <= TP__BATCH_LIMIT; count++) {
+        assert_true(tp__tree_size(count) <= TP__TREE_LIMIT);
+        for (uint32_t first = 0; first < count; first++) {
+            for (uint32_t run = 1; run <= count - first; run++) {
+                const uint32_t needed = tp__tree_prove(tree, count, first, run, proof);
+                longest = needed > longest ? needed : longest;
+            }
+        }
+    }
+    assert_int_equal(longest, TP__PROOF_LIMIT);
+    assert_int_equal(tp__tree_size(TP__BATCH_LIMIT), TP__TREE_LIMIT);
+}
+
 static void a_run_stands_at_one_place_only(void **state)
 {
     (void)state;
@@ -388,6 +408,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_root_is_that_of_rfc_6962),
         cmocka_unit_test(a_run_verifies_by_itself),
         cmocka_unit_test(every_run_of_small_batches_verifies),
+        cmocka_unit_test(the_limit_of_a_proof_is_reached_and_kept),
         cmocka_unit_test(a_run_stands_at_one_place_only),
         cmocka_unit_test(impossible_runs_are_refused),
         cmocka_unit_test(leaves_that_are_not_exactly_as_many_are_refused),
