@@ -45,10 +45,17 @@ static void unlock_table(void)
     tp__spinlock_unlock(&table.lock);
 }
 
-/* A forked child must not find the lock held by a thread that it does not have. */
-__attribute__((constructor)) static void watch_forks_of_table(void)
+static void after_fork_in_child(void)
 {
-    (void)pthread_atfork(lock_table, unlock_table, unlock_table);
+    unlock_table();
+    if (tp__loop_of_thread)
+        tp__poller_forked(&tp__loop_of_thread->poller);
+}
+
+/* A forked child must not find the lock held by a thread that it does not have. */
+__attribute__((constructor)) static void watch_forks(void)
+{
+    (void)pthread_atfork(lock_table, unlock_table, after_fork_in_child);
 }
 
 static bool register_loop(struct tp__loop *loop)

@@ -57,6 +57,16 @@ void tp__poller_fini(struct tp__poller *poller)
     *poller = (struct tp__poller){0};
 }
 
+void tp__poller_forked(struct tp__poller *poller)
+{
+    const size_t waiting = poller->waiting;
+    const _Bool was_open = poller->is_open;
+    tp__poller_fini(poller);
+    poller->waiting = waiting;
+    if (was_open)
+        (void)open_poller(poller); /* who needs it tries again */
+}
+
 /* The event of watched_fd: all that it does is to end the poll. */
 static char watched_event;
 

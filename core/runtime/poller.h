@@ -22,10 +22,12 @@ struct tp__poller {
 /** Is there a descriptor to sleep on? */
 static inline _Bool tp__poller_is_needed(const struct tp__poller *poller)
 {
-    return poller->waiting > 0 || poller->is_watching;
+    return poller->is_open && (poller->waiting > 0 || poller->is_watching);
 }
 
 void tp__poller_fini(struct tp__poller *poller);
+/** In the child of a fork: what the descriptors refer to is the parent's. The copies of fibers that wait wait on. */
+void tp__poller_forked(struct tp__poller *poller);
 
 /** Wakes the fibers whose descriptors are ready; sleeps until one is, until tp__poller_interrupt or until the deadline
  *  (a deadline that has passed: looks and returns). */

@@ -24,6 +24,11 @@ TP_LOCAL_TASK(green_square, int64_t, (int64_t, x))
     return x * x;
 }
 
+TP_LOCAL_TASK(wait_until_readable, tp_status, (int, fd))
+{
+    return tp_wait_fd(fd, TP_FD_READ, TP_FOREVER);
+}
+
 /* Exit codes of the child: 0, or the line that went wrong, 1 to 250. */
 #define CHILD_CHECK(condition)                                                                         \
     do {                                                                                               \
@@ -129,6 +134,32 @@ static void the_child_may_exit(void)
     CHECK_INT(v, 9);
 }
 
+/* The child has a copy of the thread that waits, and the descriptor. */
+static void the_child_takes_no_event_away(void)
+{
+    int ends[2];
+    CHECK_OR_EXIT(pipe(ends) == 0);
+    tp_promise *waiter = tp_async(wait_until_readable, ends[0]);
+    CHECK_OK(tp_yield());
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(30);
+        CHILD_CHECK(write(ends[1], "x", 1) == 1);
+        CHILD_CHECK(tp_sleep_ms(20) == TP_OK);
+        CHILD_CHECK(tp_wait_fd(ends[1], TP_FD_WRITE, 20000) == TP_OK);
+        _exit(0);
+    }
+    wait_for_child(child);
+    tp_status status = TP_E_TIMEOUT;
+    if (CHECK_OK(tp_wait_all(&waiter, 1, 20000)))
+        CHECK_OK(tp_await(waiter, &status));
+    CHECK_OK(status);
+    (void)tp_cancel(waiter);
+    tp_promise_release(waiter);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void forking_under_load_harms_nobody(void)
 {
     tp_auto(tp_pool) pool = tp_pool_open("local:2");
@@ -164,6 +195,7 @@ int main(int argc, char **argv)
         CHECK_TEST(the_child_gets_a_clear_error),
         CHECK_TEST(the_child_opens_a_pool_of_its_own),
         CHECK_TEST(the_child_may_exit),
+        CHECK_TEST(the_child_takes_no_event_away),
         CHECK_TEST(forking_under_load_harms_nobody),
     };
     CHECK_RUN(tests, argc, argv);
