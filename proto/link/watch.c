@@ -28,7 +28,6 @@ struct tp__watch {
     bool is_begun;     /* the beginning of this attempt was seen: the first one may be older than the watch */
     bool is_tried;     /* the network was asked */
     bool is_connected; /* ... and somebody took the connection */
-    bool is_greeted;   /* ... and the handshake succeeded */
     enum tp__trouble trouble;
 };
 
@@ -87,7 +86,7 @@ static void begin_attempt(struct tp__watch *watch, bool is_tried)
 {
     watch->is_begun = true;
     watch->is_tried = is_tried;
-    watch->is_connected = watch->is_greeted = false;
+    watch->is_connected = false;
 }
 
 static void take(struct tp__watch *watch, unsigned event, uint32_t value)
@@ -100,7 +99,6 @@ static void take(struct tp__watch *watch, unsigned event, uint32_t value)
         watch->is_tried = watch->is_connected = true;
         return;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-        watch->is_greeted = true;
         watch->trouble = TP__TROUBLE_NONE;
         return;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
