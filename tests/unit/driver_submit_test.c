@@ -3,6 +3,7 @@
  * reads waits for a moment, whoever it is. */
 #include "check.h"
 
+#include "base/alloc.h"
 #include "closure/payload.h"
 #include "cluster/driver.h"
 #include "runtime/promise.h"
@@ -127,6 +128,42 @@ static void a_task_that_waits_for_the_reader_is_told_when_it_is_full(void)
     tp__inbox_fini(&driver.inbox);
 }
 
+TP_TASK(take_bytes, int64_t, (tp_bytes, bytes))
+{
+    return (int64_t)bytes.size;
+}
+
+/* Not copied into the inbox, but who submits waits for them to be read all the same. */
+static void large_captures_are_handed_over_and_counted(void)
+{
+    enum { BYTES = 1 << 20, ENOUGH = 8 };
+    static const uint8_t bytes[BYTES];
+    set_up();
+    const tp_bytes captures = tp_bytes_view(bytes, BYTES);
+    for (int i = 0; i < ENOUGH; i++) {
+        CHECK(!driver.is_crowded);
+        struct tp_promise *task = tp__promise_new(&take_bytes__is_a_TP_TASK);
+        CHECK_OR_EXIT(task && tp__captures_copy(task->definition, task->payload, &captures) == TP_OK);
+        CHECK(tp__driver_submit(&driver.remote, task, NULL, -1));
+        tp__promise_discard(task, true);
+    }
+    CHECK(driver.is_crowded);
+    struct tp__reader reader = tp__inbox_take(&driver.inbox);
+    size_t counted = 0;
+    for (int i = 0; i < ENOUGH; i++) {
+        struct tp__driver_entry entry = {.payload = NULL};
+        const uint8_t *from = tp__get_bytes(&reader, sizeof entry);
+        if (CHECK(from))
+            memcpy(&entry, from, sizeof entry);
+        CHECK(entry.payload && entry.length > BYTES);
+        counted += entry.length;
+        tp__free(entry.payload);
+    }
+    CHECK_INT(tp__reader_left(&reader), 0);
+    CHECK_INT(driver.large_bytes, counted);
+    tp__inbox_fini(&driver.inbox);
+}
+
 int main(int argc, char **argv)
 {
     tp_init(argc, argv);
@@ -134,6 +171,7 @@ int main(int argc, char **argv)
         CHECK_TEST(a_thread_waits_until_there_is_room),
         CHECK_TEST(a_task_is_told_that_it_is_full),
         CHECK_TEST(a_task_that_waits_for_the_reader_is_told_when_it_is_full),
+        CHECK_TEST(large_captures_are_handed_over_and_counted),
     };
     CHECK_RUN(tests, argc, argv);
     return check_result();
