@@ -267,7 +267,7 @@ static void answer_again(struct agent *agent, struct session *session)
 void session_offered(struct agent *agent, const Taskpool__Offer *offer)
 {
     char name[33];
-    struct tp__offer content;
+    struct tp__offer content = {.protocol = 0};
     struct tp__problem problem;
     struct tp__id named;
     if (!tp__id_read(&named, offer->session.data, offer->session.len)) {

@@ -134,13 +134,13 @@ void tp__driver_let_submit(struct tp__driver *driver);
 /* driver_thread.c */
 
 /** The thread, until `is_closing`. */
-void *tp__driver_run(void *driver);
+void *tp__driver_run(void *argument);
 
 /* driver_wire.c */
 
-void tp__driver_transmit(void *driver, const uint8_t *bytes, size_t size);
+void tp__driver_transmit(void *context, const uint8_t *bytes, size_t size);
 /** Replaces the socket. */
-void tp__driver_reconnect(void *driver);
+void tp__driver_reconnect(void *context);
 void tp__driver_disconnect(struct tp__driver *driver);
 /** Gives the session what has come. */
 void tp__driver_receive(struct tp__driver *driver);

@@ -417,7 +417,7 @@ void tp__session_ask_unlisted(struct tp__session *session);
 /** It has accepted. */
 void tp__session_refusal_over(struct tp__session *session, const struct tp__id *life);
 /** No node has accepted for too long: why, in words. */
-tp_status tp__session_explain_no_node(const struct tp__session *session, char *text, size_t size);
+tp_status tp__session_explain_no_node(const struct tp__session *session, char *bytes, size_t size);
 void tp__session_patience_tick(struct tp__session *session);
 
 /* ---- session_streams.c ---- */
