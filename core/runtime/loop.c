@@ -45,7 +45,7 @@ static void unlock_table(void)
     tp__spinlock_unlock(&table.lock);
 }
 
-static void after_fork_in_child(void)
+static void unlock_table_in_child(void)
 {
     unlock_table();
     if (tp__loop_of_thread)
@@ -53,9 +53,9 @@ static void after_fork_in_child(void)
 }
 
 /* A forked child must not find the lock held by a thread that it does not have. */
-__attribute__((constructor)) static void watch_forks(void)
+__attribute__((constructor)) static void watch_forks_of_table(void)
 {
-    (void)pthread_atfork(lock_table, unlock_table, after_fork_in_child);
+    (void)pthread_atfork(lock_table, unlock_table, unlock_table_in_child);
 }
 
 static bool register_loop(struct tp__loop *loop)
