@@ -53,6 +53,7 @@ static struct {
     struct tp__buffer input;
     struct tp__assembly assembly;
     struct tp__reader output; /* taken out of the outbox, not written yet */
+    struct tp__reader taken;  /* the same, whole */
 } self = {.arm_lock = PTHREAD_MUTEX_INITIALIZER,
           .lock = PTHREAD_MUTEX_INITIALIZER,
           .assembly.limit_bytes = ASSEMBLY_LIMIT_BYTES};
@@ -115,12 +116,25 @@ static void block(bool is_blocked)
         arm();
 }
 
+/* All that was taken is written. Only now those tasks are over whose ends are in it: if the process dies before, nobody
+ * may think that they had not started. */
+static void note_ends(void)
+{
+    struct tp__record record;
+    while (tp__record_read(&self.taken, &record) == TP__RECORD_FOUND)
+        if ((record.type == TP__RECORD_RESULT || record.type == TP__RECORD_FAILURE) &&
+            !(record.flags & TP__RECORD_MORE))
+            tp__worker_task_ended(tp__worker_process.memory, record.task);
+}
+
 /* Writes as much as the socket takes: the first thread goes on when it takes more. */
 static void write_all(void)
 {
     for (;;) {
-        if (tp__reader_left(&self.output) == 0)
-            self.output = tp__inbox_take(&self.outbox);
+        if (tp__reader_left(&self.output) == 0) {
+            note_ends();
+            self.output = self.taken = tp__inbox_take(&self.outbox);
+        }
         if (tp__reader_left(&self.output) == 0)
             break;
         const ssize_t sent =
@@ -280,7 +294,7 @@ void tp__worker_exchange_open(int socket, tp__worker_take_fn *take)
     self.exchange = (struct tp__exchange){
         .descriptor = socket, .attend = attend_as_worker, .begin_watch = begin_watch, .end_watch = end_watch};
     self.take = take;
-    self.output = tp__reader_of("", 0);
+    self.output = self.taken = tp__reader_of("", 0);
     self.armed = EPOLLIN | EPOLLRDHUP;
     if (tp__inbox_init(&self.outbox) != TP_OK)
         tp__worker_die("%s", tp_last_error()->message);

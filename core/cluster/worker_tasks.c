@@ -186,7 +186,8 @@ static void ended(struct tp__foreign_task *task, struct tp_promise *promise, con
     struct tp__child *children = leave(work); /* from here on its fate stays as it is */
     if (work->fate != TP__FATE_RETURNED) {
         tp__worker_end_output(identity);
-        tp__worker_task_ended(tp__worker_process.memory, identity.sequence);
+        if (work->fate == TP__FATE_CANCELLED) /* else when its result has been written: worker_exchange.c */
+            tp__worker_task_ended(tp__worker_process.memory, identity.sequence);
     }
     if (work->fate == TP__FATE_RETURNED)
         report_returned(identity.sequence, identity.dispatch, TP__RETURNED_RECALLED, "");

@@ -72,8 +72,8 @@ struct tp__worker_memory {
      *  still, and the driver be gone when they go on. In ms of CLOCK_BOOTTIME, which counts while a machine sleeps. */
     _Atomic int64_t fresh_until_ms;
     struct tp__worker_crash crash;
-    /** How many tasks have started and not ended, by a hash of their sequence. 0 proves that a task has not started;
-     *  anything else means that it may have. */
+    /** How many tasks have started and not ended with the agent's knowledge, by a hash of their sequence. 0 proves that
+     *  a task has not started; anything else means that it may have. */
     _Alignas(64) _Atomic uint16_t started[TP__WORKER_STARTED_COUNTERS];
     struct tp__worker_slot slots[];
 };
@@ -110,7 +110,8 @@ static inline bool tp__worker_may_start(const struct tp__worker_memory *memory)
            atomic_load_explicit(&memory->fresh_until_ms, memory_order_relaxed);
 }
 
-/** A task starts here: before its first instruction. Its end: after its last. */
+/** A task starts here: before its first instruction. Its end: after its last, when what it has ended with is written to
+ *  the agent, if anything is. */
 static inline void tp__worker_task_started(struct tp__worker_memory *memory, struct tp__worker_slot *slot,
                                            uint64_t task)
 {

@@ -54,7 +54,14 @@ static bool comes_to_rest(void)
     return false;
 }
 
-/* What waits for a socket that takes no more keeps nobody busy, and all arrives in order when it does. */
+static bool may_have_started(uint64_t task)
+{
+    return atomic_load(&fake_agent.memory->started[tp__worker_started_index(task)]) > 0;
+}
+
+/* What waits for a socket that takes no more keeps nobody busy, and all arrives in order when it does. Until then
+ * nobody may believe that the tasks have not started: with the process their results would go, and they would start
+ * again. */
 static void an_agent_that_does_not_read_is_waited_for_asleep(void)
 {
     fake_agent_start(INT64_MAX);
@@ -67,6 +74,8 @@ static void an_agent_that_does_not_read_is_waited_for_asleep(void)
     while (atomic_load(&fake_agent.memory->slots[0].started_count) < 1 + SMALL_TASKS)
         sched_yield();
     CHECK(comes_to_rest());
+    for (uint64_t task = 2; task <= 1 + SMALL_TASKS; task++)
+        CHECK(may_have_started(task));
     size_t got = 0;
     for (uint64_t task = 1; task <= 1 + SMALL_TASKS;) {
         const struct tp__record record = fake_agent_receive();
@@ -77,6 +86,9 @@ static void an_agent_that_does_not_read_is_waited_for_asleep(void)
             task++;
     }
     CHECK(got > LARGE_BYTES + SMALL_TASKS);
+    for (uint64_t task = 1; task <= 1 + SMALL_TASKS; task++)
+        while (may_have_started(task)) /* its result is here */
+            sched_yield();
     fake_agent_end();
 }
 
