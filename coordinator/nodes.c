@@ -5,6 +5,7 @@
 #include "peers.h"
 #include "placement.h"
 #include "programs.h"
+#include "recall.h"
 #include "report.h"
 #include "sessions.h"
 #include "uses.h"
@@ -123,19 +124,6 @@ static void tell_drivers(struct coordinator *coordinator, struct node *node, Tas
             session_send_node_state(coordinator, use->session, &use->incarnation, condition, reason);
 }
 
-static void send_drain(struct node *node)
-{
-    Taskpool__Recall recall;
-    taskpool__recall__init(&recall);
-    recall.count = UINT32_MAX;
-    recall.drain = true;
-    Taskpool__Frame frame;
-    taskpool__frame__init(&frame);
-    frame.body_case = TASKPOOL__FRAME__BODY_RECALL;
-    frame.recall = &recall;
-    (void)peer_send(node->peer, TP__LANE_CONTROL, &frame);
-}
-
 void node_welcomed(struct node *node)
 {
     struct coordinator *coordinator = node->peer->coordinator;
@@ -147,7 +135,7 @@ void node_welcomed(struct node *node)
     }
     tell_drivers(coordinator, node, TASKPOOL__NODE_CONDITION__NODE_RELINKED, "its link is new");
     if (node->draining) {
-        send_drain(node);
+        recall_send(node, UINT32_MAX, true);
         tell_drivers(coordinator, node, TASKPOOL__NODE_CONDITION__NODE_DRAINING, "it is drained");
     }
 }
@@ -203,7 +191,7 @@ void node_drain(struct coordinator *coordinator, struct node *node)
     node->draining = true;
     report(coordinator, COORDINATOR_INFO, "node-draining", "node=%s", node->name);
     placement_node_changed(coordinator, node);
-    send_drain(node);
+    recall_send(node, UINT32_MAX, true);
     tell_drivers(coordinator, node, TASKPOOL__NODE_CONDITION__NODE_DRAINING, "it is drained");
 }
 

@@ -9,11 +9,12 @@
 
 enum { LOOK_MS = 100 };
 
-static void send_recall(struct node *node, uint32_t count)
+void recall_send(struct node *node, uint32_t count, bool drain)
 {
     Taskpool__Recall recall;
     taskpool__recall__init(&recall);
     recall.count = count;
+    recall.drain = drain;
     Taskpool__Frame frame;
     taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_RECALL;
@@ -59,7 +60,7 @@ static void look(struct coordinator *coordinator)
         const uint32_t count = (uint32_t)(share < here ? share : here);
         node->had_waiting = false; /* its report must show that it still has some */
         report(coordinator, COORDINATOR_DEBUG, "recall", "node=%s count=%u", node->name, count);
-        send_recall(node, count);
+        recall_send(node, count, false);
     }
 }
 

@@ -7,6 +7,9 @@
 
 #include "state.h"
 
+/** Has a node give back so many tasks that have not started; with `drain` it takes none any more. */
+void recall_send(struct node *node, uint32_t count, bool drain);
+
 /** Looks from time to time whether there is something to call back. Returns when it is due again. */
 int64_t recall_tick(struct coordinator *coordinator);
 

@@ -171,7 +171,7 @@ static struct tp__executor *open_session(const char *host_and_port, const tp_poo
         release(driver);
         return NULL;
     }
-    tp__driver_list(driver);
+    tp__driver_enlist(driver);
     if (wait_until_open(driver) == TP_OK)
         return executor;
     struct tp__error_record *why = tp__error_retain(tp__context_current()->error);

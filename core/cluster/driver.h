@@ -42,7 +42,7 @@ struct tp__driver {
     pthread_t thread;
     atomic_size_t workers;
     atomic_bool is_closing;
-    atomic_bool is_joined; /* as the process ends */
+    bool is_joined; /* as the process ends: driver_exit.c */
     struct tp__driver *next_open;
 
     /* Of the thread alone, once it runs: */
@@ -120,7 +120,7 @@ void tp__driver_stop(struct tp__driver *driver);
 /* driver_exit.c */
 
 /** Its thread runs. */
-void tp__driver_list(struct tp__driver *driver);
+void tp__driver_enlist(struct tp__driver *driver);
 /** Waits until its thread, which was told to, has ended, and nobody looks at it any more. */
 void tp__driver_join(struct tp__driver *driver);
 

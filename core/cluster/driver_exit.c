@@ -10,11 +10,11 @@
 #include "cluster/driver.h"
 
 #include <time.h>
-#include <unistd.h>
 
 enum { EXIT_MS = 1000, LAST_BUT_THE_SYSTEM = 101 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all that follows, and of what drivers say of it */
+static pthread_cond_t joined = PTHREAD_COND_INITIALIZER;
 static struct tp__driver *first;
 
 static void before_fork(void)
@@ -38,7 +38,7 @@ static void watch_forks(void)
     (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-void tp__driver_list(struct tp__driver *driver)
+void tp__driver_enlist(struct tp__driver *driver)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
@@ -48,27 +48,27 @@ void tp__driver_list(struct tp__driver *driver)
     pthread_mutex_unlock(&lock);
 }
 
-/* True if it was there. */
-static bool unlist(struct tp__driver *driver)
+/* Lock held. True if it was there. */
+static bool take_out(struct tp__driver *driver)
 {
-    pthread_mutex_lock(&lock);
     struct tp__driver **link = &first;
     while (*link && *link != driver)
         link = &(*link)->next_open;
     const bool found = *link != NULL;
     if (found)
         *link = driver->next_open;
-    pthread_mutex_unlock(&lock);
     return found;
 }
 
 void tp__driver_join(struct tp__driver *driver)
 {
-    if (unlist(driver))
+    pthread_mutex_lock(&lock);
+    const bool is_ours = take_out(driver);
+    while (!is_ours && !driver->is_joined)
+        pthread_cond_wait(&joined, &lock); /* the process ends: say_bye joins it */
+    pthread_mutex_unlock(&lock);
+    if (is_ours)
         pthread_join(driver->thread, NULL);
-    else
-        while (!atomic_load_explicit(&driver->is_joined, memory_order_acquire))
-            usleep(1000); /* the process ends: say_bye does it */
 }
 
 static __attribute__((destructor(LAST_BUT_THE_SYSTEM))) void say_bye(void)
@@ -84,8 +84,12 @@ static __attribute__((destructor(LAST_BUT_THE_SYSTEM))) void say_bye(void)
         tp__driver_stop(each);
     while (driver) {
         struct tp__driver *next = driver->next_open; /* the pool may be freed when it is joined */
-        if (pthread_clockjoin_np(driver->thread, NULL, CLOCK_MONOTONIC, &deadline) == 0)
-            atomic_store_explicit(&driver->is_joined, true, memory_order_release);
+        if (pthread_clockjoin_np(driver->thread, NULL, CLOCK_MONOTONIC, &deadline) == 0) {
+            pthread_mutex_lock(&lock);
+            driver->is_joined = true;
+            pthread_cond_broadcast(&joined);
+            pthread_mutex_unlock(&lock);
+        }
         driver = next;
     }
 }

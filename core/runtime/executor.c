@@ -251,11 +251,6 @@ static void end_worker(struct tp__worker *worker)
     tp__loop_push_ready(&worker->loop, &worker->loop.root);
 }
 
-static struct tp__exchange *exchange_of(struct tp__executor *executor)
-{
-    return atomic_load_explicit(&executor->exchange, memory_order_acquire);
-}
-
 /* Sleeps, unless there is something to do. */
 static void sleep_if_idle(struct tp__worker *worker)
 {
@@ -272,7 +267,7 @@ static void sleep_if_idle(struct tp__worker *worker)
 
 static void sleep_worker(struct tp__worker *worker)
 {
-    struct tp__exchange *exchange = exchange_of(worker->executor);
+    struct tp__exchange *exchange = tp__executor_exchange(worker->executor);
     tp__stacks_trim(&worker->loop.stacks);
     bool watches = exchange && exchange->begin_watch(exchange, worker->index);
     if (watches && !tp__poller_watch(&worker->loop.poller, exchange->descriptor)) {
@@ -296,7 +291,7 @@ static void attend(struct tp__exchange *exchange)
 void tp__worker_attend(struct tp__worker *worker)
 {
     struct tp__executor *executor = worker->executor;
-    struct tp__exchange *exchange = exchange_of(executor);
+    struct tp__exchange *exchange = tp__executor_exchange(executor);
     if (!exchange)
         return;
     attend(exchange);
@@ -306,10 +301,8 @@ void tp__worker_attend(struct tp__worker *worker)
 
 void tp__executor_set_exchange(struct tp__executor *executor, struct tp__exchange *exchange)
 {
-    /* release: pairs with exchange_of, which workers that look for work call at any moment */
+    /* release: pairs with tp__executor_exchange, which workers that look for work call at any moment */
     atomic_store_explicit(&executor->exchange, exchange, memory_order_release);
-    for (size_t i = 0; i < executor->worker_count; i++)
-        executor->workers[i].loop.attends = true; /* the first task, which makes it look, is queued after this */
 }
 
 void tp__worker_idle(struct tp__worker *worker)
@@ -324,7 +317,7 @@ void tp__worker_idle(struct tp__worker *worker)
         tp__loop_cancel_all(&worker->loop); /* what tasks left behind by tp_async, and waits */
         return;
     }
-    struct tp__exchange *exchange = exchange_of(executor);
+    struct tp__exchange *exchange = tp__executor_exchange(executor);
     bool found;
     if (exchange) {
         attend(exchange);

@@ -87,6 +87,12 @@ static inline const char *tp__executor_node(const struct tp__executor *executor)
     return executor->remote ? "" : "local";
 }
 
+/** What its workers attend to, NULL: nothing. */
+static inline struct tp__exchange *tp__executor_exchange(struct tp__executor *executor)
+{
+    return atomic_load_explicit(&executor->exchange, memory_order_acquire);
+}
+
 /** The worker of this executor that the calling thread is, NULL if it is none. */
 static inline struct tp__worker *tp__executor_current_worker(const struct tp__executor *executor)
 {

@@ -394,7 +394,7 @@ static struct tp__fiber *next_fiber(struct tp__loop *loop, struct tp__fiber *spa
 {
     loop->tick++;
     if (tp__unlikely(loop->tick % TICKS_BETWEEN_POLLS == 0)) {
-        loop->attend_next = loop->attends;
+        loop->attend_next = loop->worker && tp__executor_exchange(loop->worker->executor);
         if (loop->attend_next && loop->current != &loop->root)
             return NULL; /* the root does both, on its larger stack */
         tp__loop_poll(loop);

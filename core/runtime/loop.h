@@ -44,7 +44,6 @@ struct tp__loop {
     atomic_uint_fast64_t turns;                /* grows whenever something else begins to run, likewise */
     bool idling;                               /* the root was switched to because nothing else was ready */
     bool yielding;                             /* the current fiber lets others run: new tasks, too */
-    bool attends;                              /* its worker's executor has an exchange */
     bool attend_next;                          /* the root was switched to because it is time to attend to that */
     bool waits_elsewhere;                      /* what it waits for next comes from another machine: not soon */
     bool is_ending;                            /* the OS thread ends: no new green threads */

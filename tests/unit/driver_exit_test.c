@@ -48,7 +48,7 @@ static struct tp__driver *begin(void *(*run)(void *driver))
     struct tp__driver *driver = mmap(NULL, sizeof *driver, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK_OR_EXIT(driver != MAP_FAILED && tp__inbox_init(&driver->inbox) == TP_OK);
     CHECK_OR_EXIT(pthread_create(&driver->thread, NULL, run, driver) == 0);
-    tp__driver_list(driver);
+    tp__driver_enlist(driver);
     return driver;
 }
 
