@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes
  *
- * A queue has a level for each depth, with its batches in order of arrival, and the set of the depths that are queued:
- * the deepest one is found in two or three looks, however many there are. That it is always found matters: tasks that
- * are parked on all nodes may wait for just that one. An empty queue has no memory.
+ * A queue has two levels for each depth, with their batches in order of arrival, and the set of the levels that are not
+ * empty: the deepest one is found in two or three looks, however many there are. That it is always found matters: tasks
+ * that are parked on all nodes may wait for just that one. The upper level of a depth is for tasks that are run again:
+ * they have waited before, and whoever awaits a task that crashes is not kept waiting by all that came after it. An
+ * empty queue has no memory.
  *
  * Payloads are kept as the parts in which they came: nothing is allocated for bytes that are only promised.
  */
@@ -54,30 +56,32 @@ static void find_large(struct batch *batch, uint32_t offset)
     }
 }
 
-static bool check_leaves(const uint8_t *leaves, size_t size, uint32_t count, bool *has_large)
+static bool check_leaves(const uint8_t *leaves, size_t size, uint32_t count, bool *has_large, bool *again)
 {
     struct tp__reader reader = tp__reader_of(leaves, size);
     *has_large = false;
+    *again = true;
     for (uint32_t i = 0; i < count; i++) {
         struct tp__leaf leaf;
         if (!tp__leaf_read(&reader, &leaf))
             return false;
         *has_large |= (leaf.flags & TP__LEAF_LARGE) != 0;
+        *again &= leaf.dispatch > 1;
     }
     return tp__reader_left(&reader) == 0;
 }
 
 struct batch *batch_new(const uint8_t *leaves, size_t size, uint32_t count, uint64_t *memory, bool *malformed)
 {
-    bool has_large;
+    bool has_large, again;
     *malformed = count == 0 || count > TP__BATCH_LIMIT || size > TP__BATCH_LIMIT_BYTES ||
-                 !check_leaves(leaves, size, count, &has_large);
+                 !check_leaves(leaves, size, count, &has_large, &again);
     if (*malformed)
         return NULL;
     struct batch *batch = malloc(sizeof *batch + size);
     if (!batch)
         return NULL;
-    *batch = (struct batch){.size = (uint32_t)size, .count = (uint16_t)count};
+    *batch = (struct batch){.size = (uint32_t)size, .count = (uint16_t)count, .again = again};
     memcpy(batch->leaves, leaves, size);
     if (has_large) {
         batch->payloads = calloc(1, sizeof *batch->payloads);
@@ -155,25 +159,30 @@ uint64_t batch_total_bytes(const struct batch *batch)
 
 /* ---- levels ---- */
 
+static uint32_t level_of(const struct batch *batch)
+{
+    return 2 * batch->depth + batch->again;
+}
+
 static size_t levels_bytes(const struct queue *queue)
 {
-    return queue->level_count * sizeof *queue->levels + set_bytes(&queue->depths);
+    return queue->level_count * sizeof *queue->levels + set_bytes(&queue->occupied);
 }
 
 static void free_levels(struct queue *queue, uint64_t *memory)
 {
     *memory -= levels_bytes(queue);
     free(queue->levels);
-    set_free(&queue->depths);
+    set_free(&queue->occupied);
     *queue = (struct queue){0};
 }
 
-static bool make_level(struct queue *queue, uint32_t depth)
+static bool make_level(struct queue *queue, uint32_t number)
 {
-    if (depth < queue->level_count)
+    if (number < queue->level_count)
         return true;
     uint32_t count = queue->level_count > 0 ? queue->level_count : LEVELS_FIRST;
-    while (count <= depth)
+    while (count <= number)
         count *= 2;
     struct level *levels = realloc(queue->levels, count * sizeof *levels);
     if (!levels)
@@ -187,14 +196,15 @@ static bool make_level(struct queue *queue, uint32_t depth)
 bool queue_add(struct queue *queue, struct batch *batch, uint64_t *memory)
 {
     const size_t before = levels_bytes(queue);
-    const bool has_room = make_level(queue, batch->depth) && set_add(&queue->depths, batch->depth);
+    const uint32_t number = level_of(batch);
+    const bool has_room = make_level(queue, number) && set_add(&queue->occupied, number);
     *memory += levels_bytes(queue) - before;
     if (!has_room) {
         if (queue->tasks == 0)
             free_levels(queue, memory);
         return false;
     }
-    struct level *level = &queue->levels[batch->depth];
+    struct level *level = &queue->levels[number];
     batch->next = NULL;
     if (level->head)
         level->tail->next = batch;
@@ -207,7 +217,7 @@ bool queue_add(struct queue *queue, struct batch *batch, uint64_t *memory)
 
 struct batch *queue_head(const struct queue *queue)
 {
-    return queue->tasks > 0 ? queue->levels[set_last(&queue->depths)].head : NULL;
+    return queue->tasks > 0 ? queue->levels[set_last(&queue->occupied)].head : NULL;
 }
 
 struct run queue_peek(const struct queue *queue, uint32_t limit, size_t limit_bytes)
@@ -234,7 +244,8 @@ struct run queue_peek(const struct queue *queue, uint32_t limit, size_t limit_by
 void queue_take(struct queue *queue, const struct run *run, uint64_t *memory)
 {
     struct batch *batch = queue_head(queue);
-    struct level *level = &queue->levels[batch->depth];
+    const uint32_t number = level_of(batch);
+    struct level *level = &queue->levels[number];
     batch->first = (uint16_t)(batch->first + run->count);
     batch->offset += (uint32_t)run->size;
     queue->tasks -= run->count;
@@ -242,7 +253,7 @@ void queue_take(struct queue *queue, const struct run *run, uint64_t *memory)
         return;
     level->head = batch->next;
     if (!level->head)
-        set_remove(&queue->depths, batch->depth);
+        set_remove(&queue->occupied, number);
     batch_free(batch, memory);
     if (queue->tasks == 0)
         free_levels(queue, memory);
@@ -262,15 +273,15 @@ struct payload_part *queue_take_part(struct queue *queue)
 
 void queue_clear(struct queue *queue, uint64_t *memory)
 {
-    while (queue->depths.members > 0) {
-        const uint32_t depth = set_last(&queue->depths);
-        struct level *level = &queue->levels[depth];
+    while (queue->occupied.members > 0) {
+        const uint32_t number = set_last(&queue->occupied);
+        struct level *level = &queue->levels[number];
         while (level->head) {
             struct batch *next = level->head->next;
             batch_free(level->head, memory);
             level->head = next;
         }
-        set_remove(&queue->depths, depth);
+        set_remove(&queue->occupied, number);
     }
     free_levels(queue, memory);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * Batches that wait to be placed: deepest first, and in order of arrival within a depth. They are cut into runs, which
- * leave in order; a run that is not the whole batch takes a proof along (proof.h).
+ * Batches that wait to be placed: deepest first; within a depth those that are run again, then the others, each in order
+ * of arrival. They are cut into runs, which leave in order; a run that is not the whole batch takes a proof along
+ * (proof.h).
  */
 #ifndef COORDINATOR_QUEUE_H
 #define COORDINATOR_QUEUE_H
@@ -33,6 +34,7 @@ struct batch {
     uint32_t offset;           /* of the first leaf that has not gone */
     uint16_t count, first;     /* leaves, and how many have gone */
     uint32_t depth;            /* at most TP__DEPTH_LIMIT */
+    bool again;                /* all of its tasks have been dispatched before */
     uint8_t signature[TP__SIGNATURE_BYTES];
     uint8_t leaves[];
 };
@@ -41,9 +43,9 @@ struct level;
 
 /** Zero it to begin with. */
 struct queue {
-    struct level *levels; /* by depth */
+    struct level *levels; /* two for each depth */
     uint32_t level_count;
-    struct set depths; /* that are not empty */
+    struct set occupied; /* levels that are not empty */
     uint64_t tasks;
 };
 

@@ -4,7 +4,8 @@
  *
  * A batch is made of what waits when there is room: in the budget that the coordinator gave, and in the link's lane of
  * bulk, which is kept short so that deeper tasks that come later do not stand behind a million others. It is remembered
- * until the coordinator has said of each of its tasks where it went: only then has it left the coordinator.
+ * until the coordinator has said of each of its tasks where it went: only then has it left the coordinator. Tasks that
+ * are run again get batches of their own, which the coordinator places before the others of their depth.
  *
  * A part of the budget is a reserve. A batch goes into it only if it is deeper than those that are in it: so tasks that
  * no node takes now, as all are full, never keep back the deeper ones that what is parked there waits for. Of the last
@@ -95,6 +96,11 @@ static uint32_t leaf_bytes(const struct task *task)
     return TP__LEAF_HEADER_BYTES + (is_large(task) ? (uint32_t)sizeof(struct tp__hash) : task->length);
 }
 
+static bool is_again(const struct task *task)
+{
+    return task->dispatch > 1;
+}
+
 /* What the task takes of the coordinator's budget. */
 static uint32_t bytes_of(const struct task *task)
 {
@@ -145,8 +151,9 @@ static void pick(struct tp__session *session, struct ring *from, struct making *
     for (struct ring *ring = from->next; ring != from && making->count < TP__BATCH_LIMIT; ring = ring->next) {
         struct task *task = TP__RING_OF(ring, struct task, ring);
         const uint32_t leaf_size = leaf_bytes(task);
-        if (task->depth != first->depth || making->bytes + leaf_size > TP__BATCH_LIMIT_BYTES ||
-            (task != first && taken + bytes_of(task) > budget) || apart > TP__BULK_LANE_BYTES)
+        if (task->depth != first->depth || is_again(task) != is_again(first) ||
+            making->bytes + leaf_size > TP__BATCH_LIMIT_BYTES || (task != first && taken + bytes_of(task) > budget) ||
+            apart > TP__BULK_LANE_BYTES)
             break;
         const struct tp__leaf leaf = leaf_of(task);
         to = tp__leaf_write(to, &leaf);

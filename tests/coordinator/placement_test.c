@@ -124,6 +124,47 @@ static void deeper_tasks_go_first(void **state)
     world_close(world);
 }
 
+static void tasks_that_are_run_again_go_before_others_of_their_depth(void **state)
+{
+    (void)state;
+    struct world *world = open_world();
+    struct end *driver = world_driver(world, 0, 1);
+    struct end *node = world_node(world, 0, 11, 4);
+    world_join(node, driver);
+    const struct batch_options batches[] = {{.dispatch = 1},    {.dispatch = 1}, {.dispatch = 2},
+                                            {.dispatch = 1000}, {.depth = 1},    {.dispatch = 2, .depth = 1}};
+    const uint64_t expected[] = {6, 5, 3, 4, 1, 2};
+    for (size_t i = 0; i < 6; i++)
+        driver_tasks(driver, 2, &batches[i]);
+    for (size_t i = 0; i < 12; i++) {
+        node_credit(node, i + 1, 0, 0);
+        Taskpool__Frame *frame = end_take(node, TASKPOOL__FRAME__BODY_TASKS);
+        assert_non_null(frame);
+        assert_int_equal(frame->tasks->batch, expected[i / 2]);
+        tp__frame_free(frame);
+    }
+    world_close(world);
+}
+
+/* The head of the queue may change while half of it has gone. */
+static void a_batch_that_is_run_again_overtakes_one_that_is_cut(void **state)
+{
+    (void)state;
+    struct world *world = open_world();
+    struct end *driver = world_driver(world, 0, 1);
+    struct end *node = world_node(world, 0, 11, 4);
+    world_join(node, driver);
+    driver_tasks(driver, 100, NULL);
+    node_credit(node, 30, 0, 0);
+    driver_tasks(driver, 10, &(struct batch_options){.dispatch = 2});
+    node_credit(node, 35, 0, 0);
+    driver_tasks(driver, 10, &(struct batch_options){.dispatch = 3});
+    node_credit(node, 1000, 0, 0);
+    assert_int_equal(node_take_tasks(node, driver), 120); /* each run verifies */
+    assert_int_equal(world_counts(world).queued_tasks, 0);
+    world_close(world);
+}
+
 static void any_number_of_depths_is_placed(void **state)
 {
     (void)state;
@@ -474,6 +515,8 @@ int main(void)
         cmocka_unit_test(every_run_of_a_batch_verifies_by_itself),
         cmocka_unit_test(a_whole_batch_needs_no_proof),
         cmocka_unit_test(deeper_tasks_go_first),
+        cmocka_unit_test(tasks_that_are_run_again_go_before_others_of_their_depth),
+        cmocka_unit_test(a_batch_that_is_run_again_overtakes_one_that_is_cut),
         cmocka_unit_test(any_number_of_depths_is_placed),
         cmocka_unit_test(runs_get_shorter_towards_the_end),
         cmocka_unit_test(pinned_tasks_go_to_their_node_alone),

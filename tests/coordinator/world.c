@@ -472,7 +472,9 @@ uint64_t driver_tasks(struct end *driver, uint32_t count, const struct batch_opt
     if (!options)
         options = &none;
     const size_t payload_bytes = options->payload_bytes > 0 ? options->payload_bytes : 64;
-    struct tp__leaf leaf = {.dispatch = 1, .depth = options->depth, .length = (uint32_t)payload_bytes};
+    struct tp__leaf leaf = {.dispatch = options->dispatch > 0 ? options->dispatch : 1,
+                            .depth = options->depth,
+                            .length = (uint32_t)payload_bytes};
     leaf.payload = zeros;
     if (payload_bytes > TP__LEAF_INLINE_LIMIT_BYTES) {
         leaf.flags = TP__LEAF_LARGE;

@@ -102,6 +102,7 @@ void node_credit_with_room(struct end *node, uint64_t total, const struct end *d
 
 struct batch_options {
     uint32_t depth;
+    uint32_t dispatch;    /* 0: the first one */
     size_t payload_bytes; /* 0: 64 */
     const struct tp__id *incarnation;
 };

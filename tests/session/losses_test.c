@@ -46,6 +46,31 @@ static void tasks_of_a_lost_node_are_dispatched_again_in_their_order(void **stat
     stage_free(stage);
 }
 
+/* The coordinator places batches of tasks that are run again first, and only those. */
+static void what_is_dispatched_again_is_in_no_batch_with_what_is_new(void **state)
+{
+    (void)state;
+    stage_queue_bytes = 8192;
+    struct stage *stage = stage_new(NULL);
+    stage_queue_bytes = 1 << 20;
+    struct stage_node *a = node_named(stage, "a");
+    stage_start(stage, a, 1, 0);
+    for (uintptr_t i = 2; i <= 100; i++)
+        stage_submit(stage, i);
+    stage_run(stage);
+    assert_true(stage->leaf_count < 100); /* the others wait in the driver */
+    stage_condition(a, TASKPOOL__NODE_CONDITION__NODE_LOST, "silent for 3 s");
+    struct stage_node *b = node_named(stage, "b");
+    for (size_t i = 0; i < 100; i++) {
+        const struct stage_leaf leaf = place_next(stage, b);
+        assert_int_equal(leaf.leaf.dispatch, leaf.leaf.sequence == 1 ? 2 : 1);
+        if (leaf.leaf.sequence == 1)
+            assert_int_equal(leaf.count, 1);
+    }
+    stage_no_leaf(stage);
+    stage_free(stage);
+}
+
 static void a_task_that_was_lost_16_times_fails(void **state)
 {
     (void)state;
@@ -661,6 +686,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tasks_of_a_lost_node_are_dispatched_again_in_their_order),
+        cmocka_unit_test(what_is_dispatched_again_is_in_no_batch_with_what_is_new),
         cmocka_unit_test(a_task_that_was_lost_16_times_fails),
         cmocka_unit_test(a_new_incarnation_of_a_node_replaces_the_one_before),
         cmocka_unit_test(an_incarnation_that_was_given_up_is_forgotten_and_never_used_again),
