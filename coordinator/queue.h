@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * Batches that wait to be placed: deepest first; within a depth those that are run again, then the others, each in order
- * of arrival. They are cut into runs, which leave in order; a run that is not the whole batch takes a proof along
+ * Batches that wait to be placed: deepest first; within a depth those that are run again, then the others, each in
+ * order of arrival. They are cut into runs, which leave in order; a run that is not the whole batch takes a proof along
  * (proof.h).
  */
 #ifndef COORDINATOR_QUEUE_H
