@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes
  *
- * The ends of a stream keep at most two of its frames under way. A peer that ignores this must not fill the link of the
+ * The ends of a stream keep at most two of its frames under way, or a few kilobytes of small ones. A peer that ignores this must not fill the link of the
  * other end, which carries others' frames as well: what waits there of one stream is bounded, and who sends more loses
  * its own link.
  *
  * How much waits is known only for the link as a whole: of all bulk that had to wait, so many bytes have gone, in
  * order. So a flow has two ages of bytes with the place where each ends: when the old ones have gone the new ones
- * become the old, and what is counted is never less than what waits, and at most two frames more while the ends keep
+ * become the old, and what is counted is never less than what waits, and at most that window more while the ends keep
  * their promise.
  */
 #include "relay.h"

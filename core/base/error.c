@@ -118,6 +118,20 @@ tp_status tp__error_set(struct tp__error_record *record)
     return store(tp__error_retain(record));
 }
 
+struct tp__error_record *tp__error_take(void)
+{
+    struct tp__context *context = tp__context_current();
+    struct tp__error_record *record = context->error;
+    context->error = NULL;
+    return record;
+}
+
+void tp__error_put_back(struct tp__error_record *record)
+{
+    tp__error_release(tp__error_take());
+    tp__context_current()->error = record;
+}
+
 tp_status tp__fail(tp_status status, const char *format, ...)
 {
     const int saved = errno;

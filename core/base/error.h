@@ -40,4 +40,9 @@ const tp_error *tp__error_view(const struct tp__error_record *record);
 /** Makes `record` the last error of the current context (takes a reference of its own) and returns its status. */
 tp_status tp__error_set(struct tp__error_record *record);
 
+/** For work that this thread does for somebody else in between: takes the last error out (NULL: there is none), and
+ *  puts it back in place of what came meanwhile. */
+struct tp__error_record *tp__error_take(void) __attribute__((warn_unused_result));
+void tp__error_put_back(struct tp__error_record *record);
+
 #endif

@@ -21,6 +21,7 @@ static void release(struct tp__driver *driver)
     tp__session_free(driver->session);
     if (driver->zmq)
         zmq_ctx_term(driver->zmq);
+    tp__driver_serve_fini(driver);
     tp__inbox_fini(&driver->inbox);
     tp__authorized_free(driver->authorized);
     tp__key_wipe(&driver->key);
@@ -54,6 +55,7 @@ static size_t size_of_pool(struct tp__remote *remote)
 }
 
 static const struct tp__remote_class driver_class = {.submit = tp__driver_submit,
+                                                     .serve = tp__driver_serve,
                                                      .stopped = tp__driver_stopped,
                                                      .size = size_of_pool,
                                                      .close = close_session,
@@ -129,6 +131,8 @@ static tp_status start(struct tp__driver *driver, const char *host_and_port, con
     if (!driver->image)
         return tp_last_error()->status;
     status = tp__inbox_init(&driver->inbox);
+    if (status == TP_OK)
+        status = tp__driver_serve_init(driver);
     if (status != TP_OK)
         return status;
     driver->zmq = zmq_ctx_new();
@@ -149,7 +153,7 @@ static struct tp__executor *open_session(const char *host_and_port, const tp_poo
         return NULL;
     }
     driver->remote.class = &driver_class;
-    driver->inbox.descriptor = -1;
+    driver->inbox.descriptor = driver->service.descriptor = -1;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
  * The driver's shell: one thread that runs the session's state machine over a ZeroMQ socket, and what other threads
- * give it. The remote of a pool at "tcp://host:port".
+ * give it; a thread that waits for its only task takes its place meanwhile. The remote of a pool at "tcp://host:port".
  *
  *     driver.c          opens and closes the pool
  *     driver_exit.c     what a program leaves open when it ends
  *     driver_keys.c     whose key it uses, and whom it believes
  *     driver_submit.c   what other threads submit and cancel
- *     driver_thread.c   the thread
+ *     driver_serve.c    a thread that calls tp_run
+ *     driver_thread.c   the session's thread
  *     driver_wire.c     its socket
  *     driver_actions.c  what the session wants
  */
@@ -45,7 +46,14 @@ struct tp__driver {
     bool is_joined; /* as the process ends: driver_exit.c */
     struct tp__driver *next_open;
 
-    /* Of the thread alone, once it runs: */
+    /* Who has the turn has all of the following: the session's thread, or who serves. */
+    pthread_mutex_t turn;
+    struct {
+        struct tp_promise *task; /* what the one who serves waits for; NULL: nobody serves */
+        int descriptor;          /* an eventfd: wakes him */
+        int64_t changed_ms;      /* when he began or left; long ago: the session's thread is there again */
+        pthread_cond_t has_ended;
+    } service;
 
     /* Whom it believes, as the file said when it was read last. */
     struct tp__public_key coordinator;
@@ -131,10 +139,25 @@ void tp__driver_stopped(struct tp__remote *remote, struct tp_promise *task);
 /** Makes those wait who submit more than the session has room for; wakes them when it has. */
 void tp__driver_let_submit(struct tp__driver *driver);
 
+/* driver_serve.c */
+
+tp_status tp__driver_serve_init(struct tp__driver *driver);
+void tp__driver_serve_fini(struct tp__driver *driver);
+/** As tp__remote_class.serve. */
+void tp__driver_serve(struct tp__remote *remote, struct tp_promise *task);
+/** With the turn: true if the socket is somebody else's at the moment. Stores when to look again without being told. */
+bool tp__driver_is_served(const struct tp__driver *driver, int64_t now_ms, int64_t *look_ms);
+/** With the turn: wakes who serves if he has nothing more to wait for. */
+void tp__driver_tell_server(struct tp__driver *driver);
+/** With the turn, when the driver is closing: until nobody serves. */
+void tp__driver_end_service(struct tp__driver *driver);
+
 /* driver_thread.c */
 
-/** The thread, until `is_closing`. */
+/** The session's thread, until `is_closing`. */
 void *tp__driver_run(void *argument);
+/** With the turn: does what there is to do. Returns when something is to be done next. */
+int64_t tp__driver_round(struct tp__driver *driver);
 
 /* driver_wire.c */
 

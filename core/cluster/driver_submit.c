@@ -113,7 +113,7 @@ void tp__driver_let_submit(struct tp__driver *driver)
 }
 
 /* Takes the encoding over. False without memory. */
-static bool put(struct tp__driver *driver, struct tp__driver_entry *entry, struct tp__encoded *encoded)
+static bool put(struct tp__driver *driver, struct tp__driver_entry *entry, struct tp__encoded *encoded, bool wakes)
 {
     const bool is_large = encoded->size >= LARGE_BYTES;
     const size_t large_bytes = is_large ? encoded->size : 0;
@@ -124,8 +124,8 @@ static bool put(struct tp__driver *driver, struct tp__driver_entry *entry, struc
             large_bytes + atomic_fetch_add_explicit(&driver->large_bytes, large_bytes, memory_order_relaxed);
     }
     size_t waiting;
-    const bool is_put =
-        tp__inbox_put(&driver->inbox, entry, sizeof *entry, encoded->bytes, is_large ? 0 : encoded->size, &waiting);
+    const bool is_put = tp__inbox_put(&driver->inbox, entry, sizeof *entry, encoded->bytes,
+                                      is_large ? 0 : encoded->size, wakes, &waiting);
     if (!is_put)
         atomic_fetch_sub_explicit(&driver->large_bytes, large_bytes, memory_order_relaxed);
     if (!is_put || !is_large)
@@ -159,7 +159,7 @@ bool tp__driver_submit(struct tp__remote *remote, struct tp_promise *task, const
     if (wait_for_room(driver) != TP_OK || tp__closure_encode(definition, task->payload, &encoded) != TP_OK)
         return false;
     entry.length = encoded.size;
-    const bool is_put = put(driver, &entry, &encoded);
+    const bool is_put = put(driver, &entry, &encoded, !task->is_served);
     if (!is_put)
         tp__fail_nomem("a task for the cluster");
     return is_put;
@@ -170,6 +170,6 @@ void tp__driver_stopped(struct tp__remote *remote, struct tp_promise *task)
     struct tp__driver *driver = tp__driver_of(remote);
     const struct tp__driver_entry entry = {.type = TP__ENTRY_CANCEL, .object = tp_promise_retain(task)};
     /* Without memory for the entry the task runs on and its result finds the promise resolved. */
-    if (!tp__inbox_put(&driver->inbox, &entry, sizeof entry, NULL, 0, NULL))
+    if (!tp__inbox_put(&driver->inbox, &entry, sizeof entry, NULL, 0, true, NULL))
         tp_promise_release(task);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes
  *
- * The session's state machine belongs to one thread. Others reach it through the inbox: the thread takes all that waits
- * at once, so that batches form by themselves under load and nothing waits when there is none.
+ * The session's state machine belongs to who has the turn, which is this thread but for driver_serve.c. Others reach it
+ * through the inbox: all that waits there is taken at once, so that batches form by themselves under load and nothing
+ * waits when there is none.
  *
  * It sleeps in poll(2) rather than zmq_poll, which makes a dozen system calls each time. ZeroMQ's descriptors tell of
  * news once, and any call on a socket may take the news: so the socket is asked itself before each sleep; on the watch
@@ -111,16 +112,36 @@ static void report(struct tp__driver *driver)
     pthread_mutex_unlock(&driver->open_lock);
 }
 
+int64_t tp__driver_round(struct tp__driver *driver)
+{
+    if (take_inbox(driver))
+        tp__session_flush(driver->session, tp__now_ms()); /* at once: a task that is run alone waits for nothing */
+    tp__driver_receive(driver);
+    tp__driver_mend(driver);
+    tp__driver_look_at_keys(driver);
+    tp__session_flush(driver->session, tp__now_ms());
+    const int64_t next_ms = tp__session_tick(driver->session, tp__now_ms());
+    tp__driver_let_submit(driver);
+    report(driver);
+    return next_ms < driver->reconnect_ms ? next_ms : driver->reconnect_ms;
+}
+
+/* The turn is given back for the time. */
 static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
 {
     if (!tp__inbox_announce_sleep(&driver->inbox, NULL))
         return;
-    const int64_t left = wanted_ms - tp__now_ms();
+    const int64_t now_ms = tp__now_ms();
+    int64_t look_ms;
+    const bool is_served = tp__driver_is_served(driver, now_ms, &look_ms);
+    const int64_t left = (look_ms < wanted_ms ? look_ms : wanted_ms) - now_ms;
     struct pollfd items[3] = {{.fd = driver->inbox.descriptor, .events = POLLIN},
-                              {.fd = driver->socket_descriptor, .events = POLLIN},
-                              {.fd = driver->watch_descriptor, .events = POLLIN}};
-    if (!driver->socket || !tp__socket_has_message(driver->socket)) {
+                              {.fd = is_served ? -1 : driver->socket_descriptor, .events = POLLIN},
+                              {.fd = is_served ? -1 : driver->watch_descriptor, .events = POLLIN}};
+    if (is_served || !driver->socket || !tp__socket_has_message(driver->socket)) {
+        pthread_mutex_unlock(&driver->turn);
         (void)poll(items, 3, left < 0 ? 0 : (int)(left < 1000 ? left : 1000));
+        pthread_mutex_lock(&driver->turn);
         driver->watch_has_news = driver->watch_has_news || items[2].revents != 0;
     }
     tp__inbox_awake(&driver->inbox);
@@ -129,22 +150,18 @@ static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
 void *tp__driver_run(void *argument)
 {
     struct tp__driver *driver = argument;
+    pthread_mutex_lock(&driver->turn);
     tp__driver_reconnect(driver);
     while (!atomic_load_explicit(&driver->is_closing, memory_order_acquire)) {
-        if (take_inbox(driver))
-            tp__session_flush(driver->session, tp__now_ms()); /* at once: a task that is run alone waits for nothing */
-        tp__driver_receive(driver);
-        tp__driver_mend(driver);
-        tp__driver_look_at_keys(driver);
-        tp__session_flush(driver->session, tp__now_ms());
-        const int64_t next_ms = tp__session_tick(driver->session, tp__now_ms());
-        tp__driver_let_submit(driver);
-        report(driver);
-        sleep_until(driver, next_ms < driver->reconnect_ms ? next_ms : driver->reconnect_ms);
+        const int64_t next_ms = tp__driver_round(driver);
+        tp__driver_tell_server(driver);
+        sleep_until(driver, next_ms);
     }
+    tp__driver_end_service(driver);
     (void)take_inbox(driver);
     tp__session_close(driver->session, tp__now_ms());
     tp__driver_disconnect(driver);
+    pthread_mutex_unlock(&driver->turn);
     zmq_ctx_term(driver->zmq); /* until Bye is on its way */
     driver->zmq = NULL;
     return NULL;

@@ -38,7 +38,7 @@ void tp__inbox_nudge(struct tp__inbox *inbox)
 }
 
 bool tp__inbox_put(struct tp__inbox *inbox, const void *head, size_t head_size, const void *body, size_t body_size,
-                   size_t *waiting)
+                   bool wakes, size_t *waiting)
 {
     tp__spinlock_lock(&inbox->lock);
     const bool has_room = tp__buffer_reserve(&inbox->entries, head_size + body_size) &&
@@ -47,7 +47,7 @@ bool tp__inbox_put(struct tp__inbox *inbox, const void *head, size_t head_size, 
     if (waiting)
         *waiting = inbox->entries.size;
     tp__spinlock_unlock(&inbox->lock);
-    if (has_room) {
+    if (has_room && wakes) {
         atomic_thread_fence(memory_order_seq_cst);
         wake(inbox);
     }

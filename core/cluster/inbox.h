@@ -25,11 +25,12 @@ struct tp__inbox {
 tp_status tp__inbox_init(struct tp__inbox *inbox);
 void tp__inbox_fini(struct tp__inbox *inbox);
 
-/** Appends an entry of two parts and wakes the reader if it sleeps. False without memory. Stores how much waits. */
+/** Appends an entry of two parts. False without memory. Stores how much waits. `wakes` false: the reader, if it sleeps,
+ *  sleeps on, and something else sees to it that the entry is taken. */
 bool tp__inbox_put(struct tp__inbox *inbox, const void *head, size_t head_size, const void *body, size_t body_size,
-                   size_t *waiting);
+                   bool wakes, size_t *waiting);
 
-/** Appends a record in its layout. `wakes` false: the reader, if it sleeps, is woken by something else in a while. */
+/** Appends a record in its layout. */
 bool tp__inbox_put_record(struct tp__inbox *inbox, const struct tp__record *record, bool wakes);
 
 /** The reader takes all that is there: valid until the next call. */

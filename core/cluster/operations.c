@@ -214,7 +214,7 @@ static void put_into_inbox(struct tp__home_operation *home, void *argument)
     struct tp__operation *operation = argument;
     (void)home;
     const struct tp__driver_entry entry = {.type = TP__ENTRY_OPERATION_DONE, .object = operation};
-    while (!tp__inbox_put(operation->inbox, &entry, sizeof entry, NULL, 0, NULL))
+    while (!tp__inbox_put(operation->inbox, &entry, sizeof entry, NULL, 0, true, NULL))
         continue; /* a few bytes: without them a task would wait for ever */
 }
 

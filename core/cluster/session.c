@@ -54,9 +54,9 @@ struct tp__session *tp__session_new(const struct tp__session_options *options,
     session->timers.tick_ms = now_ms + TP__TICK_MS;
     session->timers.resend_ms = now_ms + TP__RESEND_MS;
     session->timers.acknowledge_ms = INT64_MAX;
-    struct ring *rings[] = {&session->tasks.ring,     &session->tasks.queued,     &session->tasks.limbo,
-                            &session->sending.pinned, &session->sending.homeless, &session->nodes.ring,
-                            &session->nodes.dirty,    &session->nodes.small,      &session->sending.reserve};
+    struct ring *rings[] = {&session->tasks.ring,     &session->tasks.queued,         &session->tasks.limbo,
+                            &session->sending.pinned, &session->sending.homeless,     &session->nodes.ring,
+                            &session->nodes.dirty,    &session->nodes.unacknowledged, &session->sending.reserve};
     for (size_t i = 0; i < sizeof rings / sizeof rings[0]; i++)
         tp__ring_init(rings[i]);
     tp__lanes_init(&session->sending.waiting);

@@ -164,8 +164,8 @@ static struct node *new_node(struct tp__session *session, const struct tp__accep
     node->incarnation = accept->incarnation;
     node->entry.key = key_of(&accept->incarnation);
     node->assembly.limit_bytes = TP__ASSEMBLY_LIMIT_BYTES;
-    struct ring *rings[] = {&node->ring,   &node->dirty,   &node->placed, &node->queued,
-                            &node->pinned, &node->batches, &node->small};
+    struct ring *rings[] = {&node->ring,   &node->dirty,   &node->placed,        &node->queued,
+                            &node->pinned, &node->batches, &node->unacknowledged};
     for (size_t i = 0; i < sizeof rings / sizeof rings[0]; i++)
         tp__ring_init(rings[i]);
     tp__lanes_init(&node->waiting);
@@ -215,7 +215,7 @@ void tp__session_node_lost(struct tp__session *session, struct node *node, const
     while (!tp__ring_is_empty(&node->placed))
         tp__session_lose(session, TP__RING_OF(node->placed.previous, struct task, ring), node->name, why);
     tp__ring_remove(&node->dirty);
-    tp__ring_remove(&node->small);
+    tp__ring_remove(&node->unacknowledged);
     free_node(node);
 }
 

@@ -162,8 +162,9 @@ struct node {
 
     struct tp__stream *stream;
     struct tp__assembly assembly;
-    struct ring dirty; /* in nodes.dirty: its stream may have something to send */
-    struct ring small; /* in nodes.small: a small frame of it is not acknowledged yet */
+    struct ring dirty;          /* in nodes.dirty: its stream may have something to send */
+    struct ring unacknowledged; /* in nodes.unacknowledged: what it sent can wait for its acknowledgement */
+    size_t unacknowledged_bytes;
     int64_t heard_ms;
 
     struct ring placed;
@@ -268,7 +269,7 @@ struct tp__session {
         size_t count, workers;
         int strict_worker; /* the next one of TP_ROUND_ROBIN_STRICT */
         struct ring dirty;
-        struct ring small;
+        struct ring unacknowledged;
         struct index known; /* every incarnation that was ever used: its keys must never be used again */
         struct refusal refusals[TP__REFUSALS_KEPT];
         size_t refusal_count;
@@ -308,7 +309,7 @@ struct tp__session {
     struct {
         int64_t tick_ms;
         int64_t resend_ms;
-        int64_t acknowledge_ms; /* small frames; INT64_MAX: there are none */
+        int64_t acknowledge_ms; /* what nodes sent; INT64_MAX: there is nothing */
     } timers;
 };
 

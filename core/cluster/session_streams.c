@@ -3,14 +3,14 @@
  * each open operation, a result for each child. None of it can be dropped, and holding it elsewhere would save
  * nothing.
  *
- * A small frame is acknowledged with the node's next one, or a moment later: whoever runs one task after the other
- * would else pay for a message to a node that waits for nothing. A large one is acknowledged at once, for it may be
- * followed by more than may be under way. */
+ * What a node sends is acknowledged at once when it has sent half of what may be under way, else with what is said to it
+ * next, or a little later: whoever runs one task after the other would pay for messages to nodes that wait for nothing.
+ */
 #include "cluster/session_state.h"
 
 #include <stdio.h>
 
-enum { SMALL_BYTES = 512, ACKNOWLEDGE_MS = 2 };
+enum { ACKNOWLEDGE_BYTES = TP__STREAM_WINDOW_BYTES / 2, ACKNOWLEDGE_MS = 50 };
 
 void tp__session_node_dirty(struct tp__session *session, struct node *node)
 {
@@ -34,21 +34,23 @@ void tp__session_say_short(struct tp__session *session, struct node *node, enum 
 
 static void acknowledge_soon(struct tp__session *session, struct node *node, size_t size)
 {
-    if (size > SMALL_BYTES || !tp__ring_is_empty(&node->small)) {
+    node->unacknowledged_bytes += size;
+    if (node->unacknowledged_bytes >= ACKNOWLEDGE_BYTES) {
         tp__session_node_dirty(session, node);
         return;
     }
-    tp__ring_append(&session->nodes.small, &node->small);
+    if (tp__ring_is_empty(&node->unacknowledged))
+        tp__ring_append(&session->nodes.unacknowledged, &node->unacknowledged);
     if (session->timers.acknowledge_ms == INT64_MAX)
         session->timers.acknowledge_ms = session->now_ms + ACKNOWLEDGE_MS;
 }
 
-static void acknowledge_small(struct tp__session *session)
+static void acknowledge_all(struct tp__session *session)
 {
     session->timers.acknowledge_ms = INT64_MAX;
-    while (!tp__ring_is_empty(&session->nodes.small)) {
-        struct node *node = TP__RING_OF(session->nodes.small.next, struct node, small);
-        tp__ring_remove(&node->small);
+    while (!tp__ring_is_empty(&session->nodes.unacknowledged)) {
+        struct node *node = TP__RING_OF(session->nodes.unacknowledged.next, struct node, unacknowledged);
+        tp__ring_remove(&node->unacknowledged);
         tp__session_node_dirty(session, node);
     }
 }
@@ -78,8 +80,11 @@ void tp__session_stream(struct tp__session *session, const Taskpool__StreamFrame
     }
 }
 
-static void send_sealed(struct tp__session *session, const struct node *node, const struct tp__sealed *sealed)
+/* Each frame acknowledges. */
+static void send_sealed(struct tp__session *session, struct node *node, const struct tp__sealed *sealed)
 {
+    tp__ring_remove(&node->unacknowledged);
+    node->unacknowledged_bytes = 0;
     Taskpool__StreamFrame stream;
     taskpool__stream_frame__init(&stream);
     stream.session = tp__field_of_id(&session->id);
@@ -149,5 +154,5 @@ void tp__session_streams_tick(struct tp__session *session)
         resend_unheard(session);
     }
     if (session->now_ms >= session->timers.acknowledge_ms)
-        acknowledge_small(session);
+        acknowledge_all(session);
 }

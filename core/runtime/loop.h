@@ -83,6 +83,12 @@ static inline struct tp_promise *tp__current_task(void)
     return tp__loop_of_thread ? tp__loop_of_thread->current->task : NULL;
 }
 
+/** True in an OS thread that runs no task and has none, not even one that waits to be started. */
+static inline bool tp__loop_is_bare(struct tp__loop *loop)
+{
+    return !loop->worker && loop->current == &loop->root && loop->live == 0 && tp__injector_count(&loop->bound) == 0;
+}
+
 /** Appends to the ready fibers of the calling thread's loop. */
 static inline void tp__loop_push_ready(struct tp__loop *loop, struct tp__fiber *fiber)
 {

@@ -42,6 +42,7 @@ struct tp_promise *tp__promise_new(const tp_task_definition *definition)
     promise->epoch = 0;
     promise->root_epoch = 0;
     promise->bound = 0;
+    promise->is_served = 0;
     atomic_init(&promise->stop, false);
     return promise;
 }

@@ -110,10 +110,11 @@ struct tp_promise {
     struct tp__task_extra *extra;  /* NULL for most */
     atomic_uint references;        /* see above */
     atomic_uint_least16_t loop_id; /* of the OS thread that runs it (or alone may start it); 0 while that is open */
-    uint8_t size_class : 4;        /* of this object: runtime/slab.h. These three never change after the submit */
+    uint8_t size_class : 4;        /* of this object: runtime/slab.h. The others here never change after the submit */
     uint8_t epoch : 1;             /* of the tally */
     uint8_t root_epoch : 1;        /* of the pool's tally */
     uint8_t bound : 1;             /* only the OS thread of loop_id may start it */
+    uint8_t is_served : 1;         /* who submits it calls its remote's `serve` then */
     atomic_bool stop;              /* told to stop: tp_cancelled() */
     /** A task whose values are plain: captures before and result after the run, in the same place. Else: captures, and
      *  behind them the result. */

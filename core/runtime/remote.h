@@ -28,6 +28,10 @@ struct tp__remote_class {
      *  (TP_E_FULL inside a task). `options` is not NULL. `worker`: -1 or the one that it is pinned to, which may have
      *  gone. */
     bool (*submit)(struct tp__remote *remote, struct tp_promise *task, const tp_task_options *options, int worker);
+    /** The OS thread that has submitted `task`, with `is_served` set, does nothing now but wait for it, and no green
+     *  thread is on it: it may do the remote's work meanwhile. Returns when it has resolved, or sooner. NULL: there is
+     *  nothing to do for it, and `is_served` is never set. */
+    void (*serve)(struct tp__remote *remote, struct tp_promise *task);
     /** The task was cancelled or its time ran out: its promise is resolved. The remote still has its reference and
      *  drops it when it has found the task. Called before the pool counts the task as over, so that the remote is open;
      *  and perhaps at the moment in which another thread calls tp__remote_resolve, which then does nothing but drop the

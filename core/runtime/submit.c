@@ -179,24 +179,49 @@ struct tp_promise *tp__pool_submit(tp_pool *pool, struct tp_promise *task, const
     return task;
 }
 
+static inline tp_promise *submit(tp_pool *pool, const tp_task_definition *task, const void *captures,
+                                 const tp_task_options *options, bool is_served)
+{
+    struct tp_promise *promise = tp__pool_make_task(pool, task, captures);
+    if (tp__unlikely(!promise))
+        return NULL;
+    if (is_served)
+        promise->is_served = true;
+    return tp__pool_submit(pool, promise, options, -1);
+}
+
 TP__HOT tp_promise *tp__submit(tp_pool *pool, const tp_task_definition *task, const void *captures,
                                const tp_task_options *options)
 {
     if (tp__unlikely(tp__pool_check("tp_submit", pool) != TP_OK))
         return NULL;
-    struct tp_promise *promise = tp__pool_make_task(pool, task, captures);
-    return tp__likely(promise != NULL) ? tp__pool_submit(pool, promise, options, -1) : NULL;
+    return submit(pool, task, captures, options, false);
+}
+
+/* The pool's remote, if there is one and this thread can serve it: nobody else needs the thread while it waits. */
+static struct tp__remote *remote_to_serve(const tp_pool *pool)
+{
+    struct tp__remote *remote = pool->executor->remote;
+    const bool is_free = !tp__loop_of_thread || tp__loop_is_bare(tp__loop_of_thread);
+    return remote && remote->class->serve && is_free ? remote : NULL;
 }
 
 tp_status tp__run(tp_pool *pool, const tp_task_definition *task, const void *captures, void *result,
                   const tp_task_options *options)
 {
-    tp_promise *promise = tp__submit(pool, task, captures, options);
+    struct tp__remote *remote = NULL;
+    tp_promise *promise = NULL;
+    if (tp__pool_check("tp_run", pool) == TP_OK) {
+        remote = remote_to_serve(pool);
+        promise = submit(pool, task, captures, options, remote != NULL);
+    }
     if (!promise) {
         if (result)
             memset(result, 0, task->result_size);
         return tp_last_error()->status;
     }
+    if (remote)
+        remote->class->serve(remote, promise);
     const tp_status status = tp__await(promise, result, task->result_kind, task->result_size, TP_FOREVER);
     tp_promise_release(promise);
     return status;

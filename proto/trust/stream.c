@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Design notes. What is to be sent stands in a list of frames, oldest first: up to two that are sealed and under way,
- * then those that are still open. A record joins the last frame if that one is open and has room, else it begins a new
+/* Design notes. What is to be sent stands in a list of frames, oldest first: those that are sealed and under way, up to the
+ * window, then those that are still open. A record joins the last frame if that one is open and has room, else it begins a new
  * one; so records are never split over frames. Each frame has room for the position in front and the tag behind, and is
  * sealed in its own memory: sending takes none and cannot fail.
  *
@@ -45,7 +45,8 @@ struct tp__stream {
         struct frame *last;
         struct frame *spare; /* one that is empty */
         uint64_t position;   /* of the frame sealed last */
-        size_t in_flight;    /* frames that are sealed */
+        size_t in_flight;    /* frames that are sealed ... */
+        size_t flying_bytes; /* ... and their bytes */
         size_t bytes;        /* of records, in all frames */
     } out;
     struct {
@@ -268,11 +269,12 @@ bool tp__stream_next(struct tp__stream *stream, struct tp__sealed *sealed)
         if (frame->to_send)
             return give_frame(frame, sealed);
     }
-    if (frame && stream->out.in_flight < WINDOW_FRAMES) {
+    if (frame && (stream->out.in_flight < WINDOW_FRAMES || stream->out.flying_bytes < TP__STREAM_WINDOW_BYTES)) {
         frame->position = ++stream->out.position;
         stream->out.in_flight++;
         seal(stream, frame->bytes.bytes, frame->bytes.size, false, frame->position);
         frame->bytes.size += TAG_BYTES;
+        stream->out.flying_bytes += frame->bytes.size;
         stream->acknowledgement.due = false;
         return give_frame(frame, sealed);
     }
@@ -305,6 +307,7 @@ static void forget_acknowledged(struct tp__stream *stream, uint64_t position)
         if (!frame->next)
             stream->out.last = NULL;
         stream->out.in_flight--;
+        stream->out.flying_bytes -= frame->bytes.size;
         stream->out.bytes -= frame->record_bytes;
         retire_frame(stream, frame);
         frame = stream->out.first;

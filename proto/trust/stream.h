@@ -4,8 +4,8 @@
  * coordinator in between, kept until the other end has acknowledged them. One end of it; no sockets, no clock.
  *
  * A frame's plaintext is: u64 the position up to which this end has received, then records. Data frames are numbered
- * from 1; at most two are unacknowledged, and what is appended meanwhile joins the next. An acknowledgement alone has a
- * number of its own and is never acknowledged. The nonce is (u32 0 data or 1 acknowledgement, u64 number); the
+ * from 1. At most two are unacknowledged, or as many small ones as have TP__STREAM_WINDOW_BYTES together; what is
+ * appended meanwhile joins the next. An acknowledgement alone has a number of its own and is never acknowledged. The nonce is (u32 0 data or 1 acknowledgement, u64 number); the
  * associated data are session and incarnation. ChaCha20-Poly1305 (IETF).
  */
 #ifndef TP_PROTO_STREAM_H
@@ -16,7 +16,10 @@
 
 struct tp__stream;
 
-enum { TP__STREAM_FRAME_BYTES = 1 << 20 }; /**< plaintext at most: records are never split over frames */
+enum {
+    TP__STREAM_FRAME_BYTES = 1 << 20, /**< plaintext at most: records are never split over frames */
+    TP__STREAM_WINDOW_BYTES = 4096    /**< sealed: a third frame leaves only while fewer are unacknowledged */
+};
 
 /** NULL without memory. The keys are copied. */
 struct tp__stream *tp__stream_new(const struct tp__stream_keys *keys, const struct tp__id *session,

@@ -66,8 +66,9 @@ foreach(seed api_methods api_promises architecture async_pool_api design_section
 endforeach()
 
 # Programs of tests/api whose rules hold for any pool.
-foreach(api async_pools cancel closures drain_exact error_places errors fork inside_tasks lifecycle locks many_submitters map null_arguments
-        promises reference_failures scheduling scopes shared_tasks stress threads_signals timers_fds types)
+foreach(api async_pools cancel closures drain_exact error_places errors fork inside_tasks lifecycle locks
+        many_submitters map null_arguments promises reference_failures run scheduling scopes shared_tasks stress
+        threads_signals timers_fds types)
     taskpool_cluster_test(api.${api} api.${api} TIMEOUT 120)
 endforeach()
 

@@ -160,25 +160,26 @@ static void records_arrive_in_order(void **state)
     nothing_goes(&b);
 }
 
-static void at_most_two_frames_are_unacknowledged(void **state)
+static void at_most_two_large_frames_are_unacknowledged(void **state)
 {
     (void)state;
+    enum { LARGE_BYTES = TP__STREAM_WINDOW_BYTES };
     nothing_goes(&a);
     struct copy frames[3];
     for (uint64_t i = 0; i < 2; i++) {
-        append(&a, 1);
+        append(&a, LARGE_BYTES);
         frames[i] = must_take(&a, false, i + 1);
         nothing_goes(&a);
     }
     append(&a, 1);
     append(&a, 2);
     nothing_goes(&a);
-    assert_int_equal(tp__stream_unacknowledged(a.stream), 4 * TP__RECORD_HEADER_BYTES + 5);
+    assert_int_equal(tp__stream_unacknowledged(a.stream), 4 * TP__RECORD_HEADER_BYTES + 2 * LARGE_BYTES + 3);
 
     give_and_free(&b, &frames[0], TP__STREAM_FRESH);
     struct copy acknowledgement = must_take(&b, true, 1);
     give_and_free(&a, &acknowledgement, TP__STREAM_NOTHING);
-    assert_int_equal(tp__stream_unacknowledged(a.stream), 3 * TP__RECORD_HEADER_BYTES + 4);
+    assert_int_equal(tp__stream_unacknowledged(a.stream), 3 * TP__RECORD_HEADER_BYTES + LARGE_BYTES + 3);
     frames[2] = must_take(&a, false, 3); /* both of those that waited */
     nothing_goes(&a);
     give_and_free(&b, &frames[1], TP__STREAM_FRESH);
@@ -188,6 +189,30 @@ static void at_most_two_frames_are_unacknowledged(void **state)
     nothing_goes(&b);
     give_and_free(&a, &acknowledgement, TP__STREAM_NOTHING);
     assert_int_equal(tp__stream_unacknowledged(a.stream), 0);
+}
+
+/* Who gets one small result after the other pays for few acknowledgements. */
+static void small_frames_leave_until_they_fill_the_window(void **state)
+{
+    (void)state;
+    struct copy frames[TP__STREAM_WINDOW_BYTES];
+    size_t bytes = 0;
+    uint64_t count = 0;
+    while (bytes < TP__STREAM_WINDOW_BYTES) {
+        append(&a, 64);
+        frames[count] = must_take(&a, false, count + 1);
+        bytes += frames[count++].size;
+    }
+    assert_in_range(count, 10, 100);
+    append(&a, 64);
+    nothing_goes(&a);
+    for (uint64_t i = 0; i < count; i++)
+        give_and_free(&b, &frames[i], TP__STREAM_FRESH);
+    struct copy acknowledgement = must_take(&b, true, 1); /* one for all */
+    give_and_free(&a, &acknowledgement, TP__STREAM_NOTHING);
+    assert_int_equal(tp__stream_unacknowledged(a.stream), TP__RECORD_HEADER_BYTES + 64);
+    deliver_all();
+    assert_int_equal(b.taken, count + 1);
 }
 
 static void a_backlog_spreads_over_frames(void **state)
@@ -304,7 +329,7 @@ static void a_full_window_does_not_keep_acknowledgements(void **state)
     (void)state;
     struct copy lost;
     for (uint64_t i = 1; i <= 2; i++) {
-        append(&b, 1);
+        append(&b, TP__STREAM_WINDOW_BYTES);
         lost = must_take(&b, false, i);
         free(lost.bytes);
     }
@@ -340,7 +365,7 @@ static void what_is_sent_again_is_the_same(void **state)
     (void)state;
     struct copy first[2];
     for (uint64_t i = 0; i < 2; i++) {
-        append(&a, 1 + random_below(3000));
+        append(&a, TP__STREAM_WINDOW_BYTES + random_below(3000));
         first[i] = must_take(&a, false, i + 1);
     }
     append(&a, 9); /* waits, and does not join what was sealed */
@@ -613,7 +638,8 @@ int main(int argc, char **argv)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_both, close_both)
     const struct CMUnitTest tests[] = {
         TEST(records_arrive_in_order),
-        TEST(at_most_two_frames_are_unacknowledged),
+        TEST(at_most_two_large_frames_are_unacknowledged),
+        TEST(small_frames_leave_until_they_fill_the_window),
         TEST(a_backlog_spreads_over_frames),
         TEST(a_frame_is_filled_to_its_limit),
         TEST(a_long_record_travels_in_parts),

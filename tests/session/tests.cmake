@@ -1,5 +1,5 @@
 # The driver's session: its coordinator and nodes are played by the tests (stage.h).
-foreach(name tasks_test children_test trees_test losses_test link_test)
+foreach(name tasks_test children_test trees_test losses_test link_test lies_test)
     taskpool_test(session ${name} SOURCES session/stage.c LIBRARIES taskpool_session taskpool_proto)
 endforeach()
 taskpool_test(session chaos_test SOURCES session/stage.c TIMEOUT 120 LIBRARIES taskpool_session taskpool_proto)

@@ -49,13 +49,13 @@ static void an_entry_wakes_who_sleeps_and_keeps_awake_who_does_not(void)
 {
     set_up();
     const uint64_t entry = 7;
-    CHECK(tp__inbox_put(&inbox, &entry, sizeof entry, NULL, 0, NULL));
+    CHECK(tp__inbox_put(&inbox, &entry, sizeof entry, NULL, 0, true, NULL));
     CHECK(!tp__inbox_announce_sleep(&inbox, NULL));
     struct tp__reader reader = tp__inbox_take(&inbox);
     CHECK_INT(tp__get_u64(&reader), 7);
     CHECK(tp__inbox_announce_sleep(&inbox, NULL));
     size_t waiting = 0;
-    CHECK(tp__inbox_put(&inbox, &entry, sizeof entry, &entry, sizeof entry, &waiting));
+    CHECK(tp__inbox_put(&inbox, &entry, sizeof entry, &entry, sizeof entry, true, &waiting));
     CHECK_INT(waiting, 2 * sizeof entry);
     CHECK(is_woken());
     tp__inbox_awake(&inbox);
@@ -66,7 +66,7 @@ static void *put_many(void *argument)
 {
     (void)argument;
     for (uint64_t i = 1; i <= ENTRIES; i++) {
-        if (!tp__inbox_put(&inbox, &i, sizeof i, NULL, 0, NULL))
+        if (!tp__inbox_put(&inbox, &i, sizeof i, NULL, 0, true, NULL))
             return argument;
         if (i % 64 == 0)
             sched_yield();
