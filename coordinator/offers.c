@@ -136,7 +136,7 @@ static void relay_answer(struct coordinator *coordinator, const struct use *use,
     taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_ACCEPT;
     frame.accept = &relayed;
-    (void)session_send(coordinator, use->session, TP__LANE_CONTROL, &frame);
+    (void)session_send(coordinator, use->session, &frame);
 }
 
 void offers_accept_received(struct peer *peer, const Taskpool__Accept *accept)

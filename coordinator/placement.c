@@ -33,9 +33,8 @@
 #include <stdlib.h>
 
 enum {
-    QUANTUM = 32,                  /* tasks */
-    WAITING_LIMIT_BYTES = 1 << 20, /* a link on which so much waits gets no tasks */
-    PLACED_RUNS = 16               /* are told in one frame */
+    QUANTUM = 32,                 /* tasks */
+    WAITING_LIMIT_BYTES = 1 << 20 /* a link on which so much waits gets no tasks */
 };
 
 struct placed_run {
@@ -46,31 +45,37 @@ struct placed_run {
 
 /* ---- telling ---- */
 
+size_t placement_take_news(struct session *session, struct placement_news *news)
+{
+    const uint32_t count = session->placed_count;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct placed_run *placed = &session->placed[i];
+        Taskpool__Run *run = &news->runs[i];
+        taskpool__run__init(run);
+        run->batch = placed->batch;
+        run->first = placed->first;
+        run->run = placed->run;
+        run->incarnation = tp__field_of_id(&placed->incarnation);
+        news->list[i] = run;
+    }
+    session->placed_count = 0;
+    return count;
+}
+
 void placement_tell(struct coordinator *coordinator, struct session *session)
 {
     (void)coordinator;
     if (session->placed_count == 0)
         return;
-    Taskpool__Run runs[PLACED_RUNS];
-    Taskpool__Run *list[PLACED_RUNS];
-    for (uint32_t i = 0; i < session->placed_count; i++) {
-        const struct placed_run *placed = &session->placed[i];
-        taskpool__run__init(&runs[i]);
-        runs[i].batch = placed->batch;
-        runs[i].first = placed->first;
-        runs[i].run = placed->run;
-        runs[i].incarnation = tp__field_of_id(&placed->incarnation);
-        list[i] = &runs[i];
-    }
+    struct placement_news news;
     Taskpool__Placed placed;
     taskpool__placed__init(&placed);
-    placed.n_runs = session->placed_count;
-    placed.runs = list;
+    placed.n_runs = placement_take_news(session, &news);
+    placed.runs = news.list;
     Taskpool__Frame frame;
     taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_PLACED;
     frame.placed = &placed;
-    session->placed_count = 0;
     (void)peer_send(session->peer, TP__LANE_CONTROL, &frame);
 }
 
@@ -88,14 +93,14 @@ void placement_note(struct coordinator *coordinator, struct session *session, ui
                     uint32_t run, const struct tp__id *incarnation)
 {
     if (!session->placed)
-        session->placed = calloc(PLACED_RUNS, sizeof *session->placed);
+        session->placed = calloc(PLACEMENT_NEWS, sizeof *session->placed);
     if (!session->placed) {
         if (session->peer)
             peer_reset(session->peer, "no memory to tell what was placed");
         return;
     }
     session->placed[session->placed_count++] = (struct placed_run){batch, first, run, *incarnation};
-    if (session->placed_count == PLACED_RUNS)
+    if (session->placed_count == PLACEMENT_NEWS)
         placement_tell(coordinator, session);
     if (!session->is_untold) {
         session->is_untold = true;

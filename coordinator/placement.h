@@ -25,7 +25,14 @@ void placement_note(struct coordinator *coordinator, struct session *session, ui
 /** A run that has gone is not counted any more. */
 void placement_uncount(struct coordinator *coordinator, struct session *session, uint64_t tasks, uint64_t bytes);
 
-/** Tells a driver what was placed; all of them. Whatever else is sent to a driver comes after it. */
+enum { PLACEMENT_NEWS = 16 }; /**< runs that are told in one frame */
+struct placement_news {
+    Taskpool__Run runs[PLACEMENT_NEWS];
+    Taskpool__Run *list[PLACEMENT_NEWS];
+};
+/** What a driver has not been told yet of what was placed, for a frame that is sent to it at once. Returns how many. */
+size_t placement_take_news(struct session *session, struct placement_news *news);
+/** Tells it in a frame of its own; all drivers. Whatever else is sent to a driver comes after it. */
 void placement_tell(struct coordinator *coordinator, struct session *session);
 void placement_tell_all(struct coordinator *coordinator);
 /** The session is about to be freed. */

@@ -137,7 +137,7 @@ static void send_need(struct coordinator *coordinator, struct program *program, 
     frame.need = &need;
     program->asked = source;
     program->asked_ms = coordinator->now_ms;
-    (void)session_send(coordinator, source, TP__LANE_CONTROL, &frame);
+    (void)session_send(coordinator, source, &frame);
 }
 
 static void ask_chunks(struct coordinator *coordinator, struct program *program, struct session *source)

@@ -119,7 +119,7 @@ static bool ask(struct coordinator *coordinator, struct query *query, struct ses
     taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_QUERY;
     frame.query = &message;
-    return session_send(coordinator, session, TP__LANE_CONTROL, &frame);
+    return session_send(coordinator, session, &frame);
 }
 
 /* Of "SESSION/SEQUENCE". False: the subject names no session. */

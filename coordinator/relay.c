@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes
  *
- * The ends of a stream keep at most two of its frames under way, or a few kilobytes of small ones. A peer that ignores this must not fill the link of the
- * other end, which carries others' frames as well: what waits there of one stream is bounded, and who sends more loses
- * its own link.
+ * The ends of a stream keep at most two of its frames under way, or a few kilobytes of small ones. A peer that ignores
+ * this must not fill the link of the other end, which carries others' frames as well: what waits there of one stream is
+ * bounded, and who sends more loses its own link.
  *
  * How much waits is known only for the link as a whole: of all bulk that had to wait, so many bytes have gone, in
  * order. So a flow has two ages of bytes with the place where each ends: when the old ones have gone the new ones
@@ -13,6 +13,7 @@
 #include "relay.h"
 
 #include "peers.h"
+#include "placement.h"
 #include "report.h"
 #include "sessions.h"
 #include "uses.h"
@@ -44,14 +45,20 @@ static void relay(struct peer *from, struct peer *to, struct flow *flow, const T
         return;
     }
     Taskpool__StreamFrame relayed = *stream;
+    relayed.n_placed = 0;
     Taskpool__Frame frame;
     taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_STREAM;
     frame.stream = &relayed;
+    struct placement_news news;
+    if (to->session && tp__link_queued(to->link, TP__LANE_BULK) == 0) {
+        relayed.n_placed = placement_take_news(to->session, &news);
+        relayed.placed = news.list;
+    } else if (to->session) {
+        placement_tell(to->coordinator, to->session); /* passes what waits */
+    }
     const uint64_t before = to->bulk_bytes;
-    const bool sent = to->session ? session_send(to->coordinator, to->session, TP__LANE_BULK, &frame)
-                                  : peer_send(to, TP__LANE_BULK, &frame);
-    if (sent && to->bulk_bytes > before) {
+    if (peer_send(to, TP__LANE_BULK, &frame) && to->bulk_bytes > before) {
         flow->new_bytes += (uint32_t)(to->bulk_bytes - before);
         flow->new_end = to->bulk_bytes;
     }

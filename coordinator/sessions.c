@@ -127,10 +127,10 @@ void session_unlinked(struct coordinator *coordinator, struct session *session)
 
 /* ---- telling ---- */
 
-bool session_send(struct coordinator *coordinator, struct session *session, enum tp__lane lane, Taskpool__Frame *frame)
+bool session_send(struct coordinator *coordinator, struct session *session, Taskpool__Frame *frame)
 {
     placement_tell(coordinator, session);
-    return peer_send(session->peer, lane, frame);
+    return peer_send(session->peer, TP__LANE_CONTROL, frame);
 }
 
 void session_send_node_state(struct coordinator *coordinator, struct session *session, const struct tp__id *incarnation,
@@ -145,7 +145,7 @@ void session_send_node_state(struct coordinator *coordinator, struct session *se
     taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_NODE_STATE;
     frame.node_state = &state;
-    (void)session_send(coordinator, session, TP__LANE_CONTROL, &frame);
+    (void)session_send(coordinator, session, &frame);
 }
 
 static void send_end(struct node *node, const struct tp__id *id, const char *reason)

@@ -18,7 +18,7 @@ void session_unlinked(struct coordinator *coordinator, struct session *session);
 void session_finish(struct coordinator *coordinator, struct session *session, tp_status status, const char *reason);
 
 /** A frame for the driver, after all that it must have been told before. False if its link is gone. */
-bool session_send(struct coordinator *coordinator, struct session *session, enum tp__lane lane, Taskpool__Frame *frame);
+bool session_send(struct coordinator *coordinator, struct session *session, Taskpool__Frame *frame);
 void session_send_node_state(struct coordinator *coordinator, struct session *session, const struct tp__id *incarnation,
                              Taskpool__NodeCondition condition, const char *reason);
 /** Tells a node that is back which sessions have ended since it was heard last, and shortly before. */

@@ -2,14 +2,14 @@
 /* Design notes: the thread that calls tp_run serves the session
  *
  * A thread that submits one task and does nothing but wait for it would wake the session's thread to send the task, and
- * be woken by it when the result has come: two of the sixteen threads in a row that a small task passes. So it does the
- * session's work itself meanwhile, if the session has no other task: it holds the turn (driver.h) as the session's
- * thread does for its rounds, and sleeps on the socket.
+ * be woken by it when the result has come: two of the sixteen threads that a small task passes one after the other. So
+ * it does the session's work itself meanwhile, if the session has no other task: it holds the turn (driver.h) as the
+ * session's thread does for its rounds, and sleeps on the socket.
  *
- * The session's thread sleeps on the inbox all the time, so that what other threads want is done as ever, but not on the
- * socket while somebody serves, nor for LINGER_MS after that: the next tp_run may follow. It comes back by itself when
- * that time has passed without one. It is woken by who has served for longer, as it then sleeps without that time limit,
- * or who leaves tasks behind that others submitted meanwhile.
+ * The session's thread sleeps on the inbox all the time, so that what other threads want is done as ever; but not on
+ * the socket while somebody serves, nor for LINGER_MS after that, as the next tp_run may follow. When that time has
+ * passed without one it comes back by itself. Who has served for longer wakes it, as it then sleeps without that time
+ * limit; and so does who leaves tasks behind that others have submitted meanwhile.
  */
 #include "cluster/driver.h"
 

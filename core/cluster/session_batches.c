@@ -390,8 +390,8 @@ static void placed_run(struct tp__session *session, const Taskpool__Run *run)
         free_batch(session, batch);
 }
 
-void tp__session_placed(struct tp__session *session, const Taskpool__Placed *placed)
+void tp__session_placed(struct tp__session *session, Taskpool__Run *const *runs, size_t count)
 {
-    for (size_t i = 0; i < placed->n_runs; i++)
-        placed_run(session, placed->runs[i]);
+    for (size_t i = 0; i < count; i++)
+        placed_run(session, runs[i]);
 }

@@ -111,9 +111,10 @@ static void received(void *context, const Taskpool__Frame *frame)
         tp__session_node_state(session, frame->node_state);
         return;
     case TASKPOOL__FRAME__BODY_PLACED:
-        tp__session_placed(session, frame->placed);
+        tp__session_placed(session, frame->placed->runs, frame->placed->n_runs);
         return;
     case TASKPOOL__FRAME__BODY_STREAM:
+        tp__session_placed(session, frame->stream->placed, frame->stream->n_placed);
         if (is_ours(session, &frame->stream->session))
             tp__session_stream(session, frame->stream);
         else

@@ -68,7 +68,8 @@ enum task_state {
 
 enum task_mark {
     MARK_GRANTED = 1, /* this dispatch was allowed to start, at most once */
-    MARK_EFFECT = 2   /* it did what must not be done twice */
+    MARK_EFFECT = 2,  /* it did what must not be done twice */
+    MARK_REFUSED = 4  /* a node that was not said to have this dispatch had it, and was told to forget it */
 };
 
 struct task {
@@ -374,7 +375,7 @@ void tp__session_stop(struct tp__session *session, struct task *task);
 /** It waits to be sent, behind or before what waits. */
 void tp__session_wait(struct tp__session *session, struct task *task, bool first);
 void tp__session_send_waiting(struct tp__session *session);
-void tp__session_placed(struct tp__session *session, const Taskpool__Placed *placed);
+void tp__session_placed(struct tp__session *session, Taskpool__Run *const *runs, size_t count);
 void tp__session_drop_batches(struct tp__session *session, struct node *node); /* NULL: all */
 /** Pinned tasks that wait for a node. */
 void tp__session_house(struct tp__session *session);

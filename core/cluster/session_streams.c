@@ -3,9 +3,9 @@
  * each open operation, a result for each child. None of it can be dropped, and holding it elsewhere would save
  * nothing.
  *
- * What a node sends is acknowledged at once when it has sent half of what may be under way, else with what is said to it
- * next, or a little later: whoever runs one task after the other would pay for messages to nodes that wait for nothing.
- */
+ * What a node sends is acknowledged at once when it has sent half of what may be under way, else with what is said to
+ * it next, or a little later: whoever runs one task after the other would pay for messages to nodes that wait for
+ * nothing. */
 #include "cluster/session_state.h"
 
 #include <stdio.h>

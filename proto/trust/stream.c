@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Design notes. What is to be sent stands in a list of frames, oldest first: those that are sealed and under way, up to the
- * window, then those that are still open. A record joins the last frame if that one is open and has room, else it begins a new
- * one; so records are never split over frames. Each frame has room for the position in front and the tag behind, and is
- * sealed in its own memory: sending takes none and cannot fail.
+/* Design notes. What is to be sent stands in a list of frames, oldest first: those that are sealed and under way, up to
+ * the window, then those that are still open. A record joins the last frame if that one is open and has room, else it
+ * begins a new one; so records are never split over frames. Each frame has room for the position in front and the tag
+ * behind, and is sealed in its own memory: sending takes none and cannot fail.
  *
  * A position is a nonce, and must never be used for two contents. The position up to which this end has received stands
  * inside a frame and changes all the time: so a frame, once sealed, stays as it is, and is sent again byte for byte.

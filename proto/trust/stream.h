@@ -5,8 +5,9 @@
  *
  * A frame's plaintext is: u64 the position up to which this end has received, then records. Data frames are numbered
  * from 1. At most two are unacknowledged, or as many small ones as have TP__STREAM_WINDOW_BYTES together; what is
- * appended meanwhile joins the next. An acknowledgement alone has a number of its own and is never acknowledged. The nonce is (u32 0 data or 1 acknowledgement, u64 number); the
- * associated data are session and incarnation. ChaCha20-Poly1305 (IETF).
+ * appended meanwhile joins the next. An acknowledgement alone has a number of its own and is never acknowledged. The
+ * nonce is (u32 0 data or 1 acknowledgement, u64 number); the associated data are session and incarnation.
+ * ChaCha20-Poly1305 (IETF).
  */
 #ifndef TP_PROTO_STREAM_H
 #define TP_PROTO_STREAM_H

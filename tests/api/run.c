@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tp_run: the calling thread does nothing but wait for one task (on a cluster it does the session's work meanwhile), and
- * nobody else notices. */
+/* tp_run: the calling thread does nothing but wait for one task (on a cluster it does the session's work meanwhile),
+ * and nobody else notices. */
 #include "check.h"
 #include "test_pool.h"
 

@@ -61,6 +61,72 @@ static void frames_arrive_unchanged_in_order_both_ways(void **state)
     world_close(pair.world);
 }
 
+static Taskpool__Run run_of(uint64_t batch, uint32_t first, uint32_t length, const struct tp__id *incarnation)
+{
+    Taskpool__Run run;
+    taskpool__run__init(&run);
+    run.batch = batch;
+    run.first = first;
+    run.run = length;
+    run.incarnation = tp__field_of_id(incarnation);
+    return run;
+}
+
+/* What was placed is told with the frame that comes next: before its records, which may be about just that. */
+static void a_driver_learns_with_a_frame_what_was_placed_before_it(void **state)
+{
+    (void)state;
+    struct pair pair = open_pair();
+    const uint64_t batch = driver_tasks(pair.driver, 3, NULL);
+    node_credit(pair.node, 2, 0, 0);
+    send_stream(pair.node, &pair.driver->life, &pair.incarnation, 1, 10);
+    Taskpool__Frame *frame = end_take(pair.driver, TASKPOOL__FRAME__BODY_STREAM);
+    assert_non_null(frame);
+    uint32_t placed = 0;
+    for (size_t i = 0; i < frame->stream->n_placed; i++) {
+        assert_int_equal(frame->stream->placed[i]->batch, batch);
+        assert_memory_equal(frame->stream->placed[i]->incarnation.data, &pair.incarnation, sizeof pair.incarnation);
+        placed += frame->stream->placed[i]->run;
+    }
+    assert_int_equal(placed, 2);
+    tp__frame_free(frame);
+    send_stream(pair.node, &pair.driver->life, &pair.incarnation, 2, 10);
+    frame = end_take(pair.driver, TASKPOOL__FRAME__BODY_STREAM);
+    assert_non_null(frame);
+    assert_int_equal(frame->stream->n_placed, 0); /* it is told once */
+    tp__frame_free(frame);
+    world_pass(pair.world, COORDINATOR_TICK_MS);
+    assert_null(end_take(pair.driver, TASKPOOL__FRAME__BODY_PLACED));
+    world_close(pair.world);
+}
+
+static void no_end_can_say_that_something_was_placed(void **state)
+{
+    (void)state;
+    struct pair pair = open_pair();
+    const uint64_t batch = driver_tasks(pair.driver, 3, NULL);
+    Taskpool__Run run = run_of(batch, 0, 3, &pair.incarnation);
+    Taskpool__Run *runs[] = {&run};
+    struct end *ends[] = {pair.driver, pair.node};
+    for (int way = 0; way < 2; way++) {
+        Taskpool__StreamFrame stream;
+        taskpool__stream_frame__init(&stream);
+        stream.session = tp__field_of_id(&pair.driver->life);
+        stream.incarnation = tp__field_of_id(&pair.incarnation);
+        stream.position = 1;
+        stream.sealed = tp__field(sealed, 10);
+        stream.placed = runs;
+        stream.n_placed = 1;
+        end_send(ends[way], TP__LANE_BULK, TASKPOOL__FRAME__BODY_STREAM, &stream);
+        world_run(pair.world);
+        Taskpool__Frame *frame = end_take(ends[!way], TASKPOOL__FRAME__BODY_STREAM);
+        assert_non_null(frame);
+        assert_int_equal(frame->stream->n_placed, 0);
+        tp__frame_free(frame);
+    }
+    world_close(pair.world);
+}
+
 static void a_stream_may_begin_before_the_driver_says_use(void **state)
 {
     (void)state;
@@ -204,6 +270,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_arrive_unchanged_in_order_both_ways),
+        cmocka_unit_test(a_driver_learns_with_a_frame_what_was_placed_before_it),
+        cmocka_unit_test(no_end_can_say_that_something_was_placed),
         cmocka_unit_test(a_stream_may_begin_before_the_driver_says_use),
         cmocka_unit_test(nobody_speaks_for_another_session_or_node),
         cmocka_unit_test(who_floods_a_stream_loses_its_own_link),

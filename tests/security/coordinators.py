@@ -7,6 +7,10 @@ from proxy import Proxy
 from scenario import Job, check, run, until
 
 
+# Before their links are cut: nodes keep what was not acknowledged.
+HEARD = "the nodes hear of the end"
+
+
 def peers_move_from_one_to_the_other(setting):
     """One by one, the driver between the nodes; in between some are here and some are there."""
     with ExitStack() as exits:
@@ -38,6 +42,7 @@ def peers_move_from_one_to_the_other(setting):
         for job in jobs:
             job.go_on()
             job.finish()
+        until(lambda: all(node.log().count("session-ended") == 2 for node in cluster.nodes.values()), HEARD)
         check(second.log().count("role=node") == 3, "all nodes are there")
 
 
@@ -65,6 +70,7 @@ def nodes_are_split_between_two(setting):
         job.expect("done")
         job.go_on()
         job.finish()
+        until(lambda: all("session-ended" in node.log() for node in cluster.nodes.values()), HEARD)
 
 
 if __name__ == "__main__":

@@ -215,6 +215,30 @@ static void say_placed(struct stage *stage, uint64_t batch, uint32_t first, uint
     stage_run(stage);
 }
 
+/* The same with a stream's frame, which is refused. */
+static void say_placed_with_a_frame(struct stage_node *node, uint64_t batch, uint32_t first, uint32_t run_length)
+{
+    Taskpool__Run run;
+    taskpool__run__init(&run);
+    run.batch = batch;
+    run.first = first;
+    run.run = run_length;
+    run.incarnation = tp__field_of_id(&node->incarnation);
+    Taskpool__Run *runs[] = {&run};
+    Taskpool__StreamFrame stream;
+    taskpool__stream_frame__init(&stream);
+    stream.session = tp__field_of_id(&node->stage->session_id);
+    stream.incarnation = tp__field_of_id(&node->incarnation);
+    stream.n_placed = 1;
+    stream.placed = runs;
+    Taskpool__Frame frame;
+    taskpool__frame__init(&frame);
+    frame.body_case = TASKPOOL__FRAME__BODY_STREAM;
+    frame.stream = &stream;
+    stage_send(node->stage, &frame);
+    stage_run(node->stage);
+}
+
 static void lies_about_placing_are_refused(void **state)
 {
     (void)state;
@@ -233,10 +257,15 @@ static void lies_about_placing_are_refused(void **state)
     say_placed(stage, leaf->batch, 2, UINT32_MAX, &a->incarnation);
     assert_int_equal(tp__session_count(stage->session).placed, 0);
     assert_int_equal(tp__session_count(stage->session).refused, refused + 6);
-    say_placed(stage, leaf->batch, 1, 2, &a->incarnation);
+    say_placed_with_a_frame(a, leaf->batch, 3, 1);
+    assert_int_equal(tp__session_count(stage->session).placed, 0);
+    assert_int_equal(tp__session_count(stage->session).refused, refused + 8);
+    say_placed_with_a_frame(a, leaf->batch, 1, 1);
+    assert_int_equal(tp__session_count(stage->session).placed, 1);
+    say_placed(stage, leaf->batch, 2, 1, &a->incarnation);
     assert_int_equal(tp__session_count(stage->session).placed, 2);
     say_placed(stage, leaf->batch, 1, 1, &a->incarnation); /* twice */
-    assert_int_equal(tp__session_count(stage->session).refused, refused + 7);
+    assert_int_equal(tp__session_count(stage->session).refused, refused + 10);
     const struct tp__id nowhere = tp__id_new();
     say_placed(stage, leaf->batch, 0, 1, &nowhere); /* it is sent again */
     stage_leaf(stage);
@@ -259,6 +288,34 @@ static void a_pinned_task_that_is_placed_elsewhere_is_sent_again(void **state)
     const struct stage_leaf *again = stage_leaf(stage);
     assert_int_equal(again->leaf.dispatch, 2);
     assert_true(tp__id_equal(&again->incarnation, &a->incarnation));
+    stage_free(stage);
+}
+
+/* It was told to forget the task. What it had said of it before that comes after the link was made anew. */
+static void what_was_refused_while_it_was_queued_is_not_believed_in_limbo(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(NULL);
+    struct stage_node *node = stage_node(stage, "a", 1);
+    stage_record(node, TP__RECORD_OPEN);
+    stage_submit(stage, 1);
+    stage_run(stage);
+    const struct stage_leaf leaf = *stage_leaf(stage);
+    stage_say(node, TP__RECORD_WITHDRAW, &leaf.leaf, 5, NULL, 0); /* the coordinator said nothing of placing it */
+    stage_record(node, TP__RECORD_CANCEL);
+    stage_break(stage);
+    stage_accept(node);
+    const uint64_t nonce = stage_asked(node);
+    stage_say(node, TP__RECORD_WITHDRAW, &leaf.leaf, 6, NULL, 0);
+    assert_int_equal(tp__session_count(stage->session).placed, 0);
+    stage_held(node, nonce, NULL, 0, TP__HELD_RUNNING);
+    stage_pass(stage, 1000);
+    const struct stage_leaf again = *stage_leaf(stage);
+    assert_int_equal(again.leaf.sequence, leaf.leaf.sequence);
+    assert_int_equal(again.leaf.dispatch, 2);
+    stage_place(stage, &again, node);
+    stage_result(node, &again.leaf, "r");
+    stage_expect_result(stage, 1, "r");
     stage_free(stage);
 }
 
@@ -388,6 +445,7 @@ int main(void)
         cmocka_unit_test(forged_replayed_reordered_and_foreign_frames_have_no_effect),
         cmocka_unit_test(lies_about_placing_are_refused),
         cmocka_unit_test(a_pinned_task_that_is_placed_elsewhere_is_sent_again),
+        cmocka_unit_test(what_was_refused_while_it_was_queued_is_not_believed_in_limbo),
         cmocka_unit_test(frames_that_are_not_for_drivers_are_counted_and_ignored),
         cmocka_unit_test(a_node_that_says_nonsense_is_given_up),
         cmocka_unit_test(results_twice_or_of_others_tasks_have_no_effect),

@@ -81,25 +81,11 @@ static bool alter_tasks(struct random *random, Taskpool__Tasks *tasks)
     }
 }
 
-static bool alter_stream(struct random *random, Taskpool__StreamFrame *stream)
+static bool alter_placed(struct random *random, Taskpool__Run *const *runs, size_t count)
 {
-    switch (random_below(random, 4)) {
-    case 0:
-        stream->position += random_below(random, 3) - 1;
-        return true;
-    case 1:
-        stream->acknowledgement = !stream->acknowledgement;
-        return true;
-    default:
-        return alter_bytes(random, &stream->sealed);
-    }
-}
-
-static bool alter_placed(struct random *random, Taskpool__Placed *placed)
-{
-    if (placed->n_runs == 0)
+    if (count == 0)
         return false;
-    Taskpool__Run *run = placed->runs[random_below(random, placed->n_runs)];
+    Taskpool__Run *run = runs[random_below(random, count)];
     switch (random_below(random, 4)) {
     case 0:
         run->first++;
@@ -112,6 +98,22 @@ static bool alter_placed(struct random *random, Taskpool__Placed *placed)
         return true;
     default:
         return alter_bytes(random, &run->incarnation);
+    }
+}
+
+static bool alter_stream(struct random *random, Taskpool__StreamFrame *stream)
+{
+    switch (random_below(random, 5)) {
+    case 0:
+        stream->position += random_below(random, 3) - 1;
+        return true;
+    case 1:
+        stream->acknowledgement = !stream->acknowledgement;
+        return true;
+    case 2:
+        return alter_placed(random, stream->placed, stream->n_placed);
+    default:
+        return alter_bytes(random, &stream->sealed);
     }
 }
 
@@ -134,7 +136,7 @@ bool loot_alter(struct random *random, Taskpool__Frame *frame)
     case TASKPOOL__FRAME__BODY_STREAM:
         return alter_stream(random, frame->stream);
     case TASKPOOL__FRAME__BODY_PLACED:
-        return alter_placed(random, frame->placed);
+        return alter_placed(random, frame->placed->runs, frame->placed->n_runs);
     case TASKPOOL__FRAME__BODY_CHUNK:
         return alter_bytes(random, &frame->chunk->data);
     default:
