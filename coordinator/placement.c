@@ -14,7 +14,7 @@
  * Sessions take turns at a node by tasks: QUANTUM of them, in as many runs as it takes, unless nobody else wants it.
  * The turn is remembered over events, so that small credits add up to the same.
  *
- * A run leaves min(credit, max(1, queued / (2 x nodes)), 256) tasks long: while much is queued runs are long, towards
+ * A run leaves min(credit, max(1, queued / (2 x nodes)), 1,024) tasks long: while much is queued runs are long, towards
  * the end they get short, so that all nodes end at the same time. How many nodes of the session have credit is not
  * counted exactly, as a change of one node would have to be told to all sessions; the smaller one of "nodes with
  * credit" and "nodes of the session" is never less, and equal as long as nodes take all sessions.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * Batches: up to 256 leaves under one signature, of which any contiguous run can be verified by itself.
+ * Batches: up to TP__BATCH_LIMIT leaves under one signature, of which any contiguous run can be verified by itself.
  *
  * The hashes of the leaves are the leaves of a Merkle tree (trust/tree.h), whose root is signed with their number.
  *
@@ -35,7 +35,7 @@ struct tp__window *tp__window_new(void); /**< NULL without memory */
 void tp__window_free(struct tp__window *window);
 enum tp__window_answer { TP__WINDOW_NEW, TP__WINDOW_SEEN, TP__WINDOW_STALE, TP__WINDOW_OTHER_ROOT, TP__WINDOW_NOMEM };
 /** Looks up leaf `index` of a batch with that (verified) root and marks it. OTHER_ROOT: the number was used for another
- *  batch, or no batch has such an index. STALE: older than the window. */
+ *  batch, or no batch has such a number or index. STALE: older than the window. */
 enum tp__window_answer tp__window_take(struct tp__window *window, uint64_t batch, const struct tp__hash *root,
                                        uint32_t index);
 

@@ -16,9 +16,9 @@
 
 #include "wire/names.h"
 
-/** For TP__BATCH_LIMIT leaves: 7 + 7 of them beside the run and 4 + 4 subtrees; 256 leaves, 32 nodes on them, 31
+/** For TP__BATCH_LIMIT leaves: 7 + 7 of them beside the run and 6 + 6 subtrees; 1,024 leaves, 128 nodes on them, 127
  *  above. */
-enum { TP__PROOF_LIMIT = 22, TP__TREE_LIMIT = 319 };
+enum { TP__PROOF_LIMIT = 26, TP__TREE_LIMIT = 1279 };
 
 struct tp__hash tp__tree_root(const struct tp__hash *leaves, uint32_t count);
 

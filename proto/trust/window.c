@@ -9,9 +9,9 @@ enum { PAGE_BATCHES = 64, PAGES = TP__WINDOW_BATCHES / PAGE_BATCHES };
 _Static_assert(TP__WINDOW_BATCHES % PAGE_BATCHES == 0, "pages of equal size");
 
 struct entry {
-    uint64_t batch;
+    uint64_t batch; /* 0: none, as they are numbered from 1 */
     struct tp__hash root;
-    uint64_t taken[TP__BATCH_LIMIT / 64]; /* all zero: nothing is here yet */
+    uint64_t taken[TP__BATCH_LIMIT / 64];
 };
 
 struct tp__window {
@@ -33,19 +33,11 @@ void tp__window_free(struct tp__window *window)
     free(window);
 }
 
-static bool is_used(const struct entry *entry)
-{
-    uint64_t any = 0;
-    for (size_t i = 0; i < TP__BATCH_LIMIT / 64; i++)
-        any |= entry->taken[i];
-    return any != 0;
-}
-
 enum tp__window_answer tp__window_take(struct tp__window *window, uint64_t batch, const struct tp__hash *root,
                                        uint32_t index)
 {
-    if (index >= TP__BATCH_LIMIT)
-        return TP__WINDOW_OTHER_ROOT; /* no batch has such a leaf */
+    if (batch == 0 || index >= TP__BATCH_LIMIT)
+        return TP__WINDOW_OTHER_ROOT; /* no batch has such a number, or such a leaf */
     if (batch < window->newest && window->newest - batch >= TP__WINDOW_BATCHES)
         return TP__WINDOW_STALE;
 
@@ -57,7 +49,7 @@ enum tp__window_answer tp__window_take(struct tp__window *window, uint64_t batch
             return TP__WINDOW_NOMEM;
     }
     struct entry *entry = &(*page)[place % PAGE_BATCHES];
-    if (!is_used(entry) || entry->batch != batch)
+    if (entry->batch != batch)
         *entry = (struct entry){.batch = batch, .root = *root};
     else if (memcmp(entry->root.bytes, root->bytes, sizeof root->bytes) != 0)
         return TP__WINDOW_OTHER_ROOT;

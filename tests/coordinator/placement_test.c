@@ -94,7 +94,7 @@ static void a_whole_batch_needs_no_proof(void **state)
     world_join(node, driver);
     for (int i = 0; i < 8; i++)
         driver_tasks(driver, TP__BATCH_LIMIT, NULL);
-    node_credit(node, 1000, 0, 0);
+    node_credit(node, TP__BATCH_LIMIT, 0, 0);
     Taskpool__Frame *frame = end_take(node, TASKPOOL__FRAME__BODY_TASKS);
     assert_non_null(frame);
     assert_int_equal(frame->tasks->run, TP__BATCH_LIMIT);

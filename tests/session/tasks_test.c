@@ -55,14 +55,14 @@ static void what_waits_goes_in_one_batch(void **state)
     (void)state;
     struct stage *stage = stage_new(NULL);
     stage_node(stage, "a", 1);
-    for (uintptr_t i = 1; i <= 300; i++)
+    for (uintptr_t i = 1; i <= TP__BATCH_LIMIT + 44; i++)
         stage_submit(stage, i);
     stage_run(stage);
-    for (uintptr_t i = 1; i <= 300; i++) {
+    for (uintptr_t i = 1; i <= TP__BATCH_LIMIT + 44; i++) {
         const struct stage_leaf *leaf = stage_leaf(stage);
         assert_int_equal(leaf->leaf.sequence, i);
-        assert_int_equal(leaf->count, i <= 256 ? 256 : 44);
-        assert_int_equal(leaf->batch, i <= 256 ? 1 : 2);
+        assert_int_equal(leaf->count, i <= TP__BATCH_LIMIT ? TP__BATCH_LIMIT : 44);
+        assert_int_equal(leaf->batch, i <= TP__BATCH_LIMIT ? 1 : 2);
     }
     stage_no_leaf(stage);
     stage_free(stage);
