@@ -7,9 +7,10 @@
  * session's thread does for its rounds, and sleeps on the socket.
  *
  * The session's thread sleeps on the inbox all the time, so that what other threads want is done as ever; but not on
- * the socket while somebody serves, nor for LINGER_MS after that, as the next tp_run may follow. When that time has
- * passed without one it comes back by itself. Who has served for longer wakes it, as it then sleeps without that time
- * limit; and so does who leaves tasks behind that others have submitted meanwhile.
+ * the socket while somebody serves, nor for LINGER_MS after that, as the next tp_run may follow, unless there are tasks
+ * for which something may come. When that time has passed without a tp_run it comes back by itself. Who has served for
+ * longer wakes it, as it then sleeps without that time limit; and so does who leaves tasks behind that others have
+ * submitted meanwhile.
  */
 #include "cluster/driver.h"
 
@@ -20,7 +21,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { LINGER_MS = 2 };
+enum { LINGER_MS = 10 };
 
 tp_status tp__driver_serve_init(struct tp__driver *driver)
 {
@@ -45,7 +46,7 @@ bool tp__driver_is_served(const struct tp__driver *driver, int64_t now_ms, int64
 {
     const bool lingers = now_ms - driver->service.changed_ms < LINGER_MS;
     *look_ms = lingers ? now_ms + LINGER_MS : INT64_MAX;
-    return driver->service.task || lingers;
+    return driver->service.task || (lingers && tp__session_is_idle(driver->session));
 }
 
 static bool is_over(const struct tp__driver *driver)
@@ -73,7 +74,7 @@ void tp__driver_end_service(struct tp__driver *driver)
 static bool begin(struct tp__driver *driver, struct tp_promise *task)
 {
     pthread_mutex_lock(&driver->turn);
-    if (!driver->service.task && tp__session_count(driver->session).unresolved == 0 &&
+    if (!driver->service.task && tp__session_is_idle(driver->session) &&
         !atomic_load_explicit(&driver->is_closing, memory_order_acquire)) {
         driver->service.task = task;
         driver->service.changed_ms = tp__now_ms();
@@ -104,8 +105,7 @@ static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
 static void end(struct tp__driver *driver)
 {
     const int64_t now_ms = tp__now_ms();
-    const bool is_needed =
-        now_ms - driver->service.changed_ms >= LINGER_MS || tp__session_count(driver->session).unresolved > 0;
+    const bool is_needed = now_ms - driver->service.changed_ms >= LINGER_MS || !tp__session_is_idle(driver->session);
     driver->service.task = NULL;
     driver->service.changed_ms = is_needed ? INT64_MIN / 2 : now_ms;
     pthread_cond_broadcast(&driver->service.has_ended);

@@ -280,6 +280,11 @@ uint64_t tp__session_submit(struct tp__session *session, const struct tp__sessio
     return added->sequence;
 }
 
+bool tp__session_is_idle(const struct tp__session *session)
+{
+    return session->tasks.unresolved == 0;
+}
+
 bool tp__session_is_full(const struct tp__session *session)
 {
     return session->full;
