@@ -17,7 +17,7 @@
 #include <string.h>
 
 enum {
-    LEVELS_FIRST = 16,
+    PAGE_LEVELS = 32,
     ALLOCATION_BYTES = 16, /* what the allocator adds */
     SMALLEST_PART_BYTES = 4096
 };
@@ -164,33 +164,55 @@ static uint32_t level_of(const struct batch *batch)
     return 2 * batch->depth + batch->again;
 }
 
+static struct level *level_at(const struct queue *queue, uint32_t number)
+{
+    return &queue->pages[number / PAGE_LEVELS][number % PAGE_LEVELS];
+}
+
 static size_t levels_bytes(const struct queue *queue)
 {
-    return queue->level_count * sizeof *queue->levels + set_bytes(&queue->occupied);
+    return queue->page_room * sizeof *queue->pages + queue->page_count * PAGE_LEVELS * sizeof(struct level) +
+           set_bytes(&queue->occupied);
 }
 
 static void free_levels(struct queue *queue, uint64_t *memory)
 {
     *memory -= levels_bytes(queue);
-    free(queue->levels);
+    for (uint32_t i = 0; i < queue->page_room; i++)
+        free(queue->pages[i]);
+    free(queue->pages);
     set_free(&queue->occupied);
     *queue = (struct queue){0};
 }
 
+static bool make_room(struct queue *queue, uint32_t page)
+{
+    if (page < queue->page_room)
+        return true;
+    uint32_t room = queue->page_room > 0 ? queue->page_room : 1;
+    while (room <= page)
+        room *= 2;
+    struct level **pages = realloc(queue->pages, room * sizeof *pages);
+    if (!pages)
+        return false;
+    for (uint32_t i = queue->page_room; i < room; i++)
+        pages[i] = NULL;
+    queue->pages = pages;
+    queue->page_room = room;
+    return true;
+}
+
+/* One batch that is deep takes little more than one that is not: whoever sends it says how deep it is. */
 static bool make_level(struct queue *queue, uint32_t number)
 {
-    if (number < queue->level_count)
-        return true;
-    uint32_t count = queue->level_count > 0 ? queue->level_count : LEVELS_FIRST;
-    while (count <= number)
-        count *= 2;
-    struct level *levels = realloc(queue->levels, count * sizeof *levels);
-    if (!levels)
+    const uint32_t page = number / PAGE_LEVELS;
+    if (!make_room(queue, page))
         return false;
-    memset(levels + queue->level_count, 0, (count - queue->level_count) * sizeof *levels);
-    queue->levels = levels;
-    queue->level_count = count;
-    return true;
+    if (queue->pages[page])
+        return true;
+    queue->pages[page] = calloc(PAGE_LEVELS, sizeof(struct level));
+    queue->page_count += queue->pages[page] != NULL;
+    return queue->pages[page] != NULL;
 }
 
 bool queue_add(struct queue *queue, struct batch *batch, uint64_t *memory)
@@ -204,7 +226,7 @@ bool queue_add(struct queue *queue, struct batch *batch, uint64_t *memory)
             free_levels(queue, memory);
         return false;
     }
-    struct level *level = &queue->levels[number];
+    struct level *level = level_at(queue, number);
     batch->next = NULL;
     if (level->head)
         level->tail->next = batch;
@@ -217,7 +239,7 @@ bool queue_add(struct queue *queue, struct batch *batch, uint64_t *memory)
 
 struct batch *queue_head(const struct queue *queue)
 {
-    return queue->tasks > 0 ? queue->levels[set_last(&queue->occupied)].head : NULL;
+    return queue->tasks > 0 ? level_at(queue, set_last(&queue->occupied))->head : NULL;
 }
 
 struct run queue_peek(const struct queue *queue, uint32_t limit, size_t limit_bytes)
@@ -245,7 +267,7 @@ void queue_take(struct queue *queue, const struct run *run, uint64_t *memory)
 {
     struct batch *batch = queue_head(queue);
     const uint32_t number = level_of(batch);
-    struct level *level = &queue->levels[number];
+    struct level *level = level_at(queue, number);
     batch->first = (uint16_t)(batch->first + run->count);
     batch->offset += (uint32_t)run->size;
     queue->tasks -= run->count;
@@ -275,7 +297,7 @@ void queue_clear(struct queue *queue, uint64_t *memory)
 {
     while (queue->occupied.members > 0) {
         const uint32_t number = set_last(&queue->occupied);
-        struct level *level = &queue->levels[number];
+        struct level *level = level_at(queue, number);
         while (level->head) {
             struct batch *next = level->head->next;
             batch_free(level->head, memory);

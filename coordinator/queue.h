@@ -43,8 +43,8 @@ struct level;
 
 /** Zero it to begin with. */
 struct queue {
-    struct level *levels; /* two for each depth */
-    uint32_t level_count;
+    struct level **pages; /* of levels, two for each depth; NULL where there are none */
+    uint32_t page_room, page_count;
     struct set occupied; /* levels that are not empty */
     uint64_t tasks;
 };

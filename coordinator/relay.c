@@ -16,6 +16,7 @@
 #include "placement.h"
 #include "report.h"
 #include "sessions.h"
+#include "trust/stream.h"
 #include "uses.h"
 
 enum { FLOW_LIMIT_BYTES = 4 << 20 };
@@ -46,16 +47,17 @@ static void relay(struct peer *from, struct peer *to, struct flow *flow, const T
     }
     Taskpool__StreamFrame relayed = *stream;
     relayed.n_placed = 0;
+    relayed.base.n_unknown_fields = 0; /* what would make it longer than any frame */
     Taskpool__Frame frame;
     taskpool__frame__init(&frame);
     frame.body_case = TASKPOOL__FRAME__BODY_STREAM;
     frame.stream = &relayed;
     struct placement_news news;
-    if (to->session && tp__link_queued(to->link, TP__LANE_BULK) == 0) {
+    if (to->session && tp__link_is_open(to->link)) {
         relayed.n_placed = placement_take_news(to->session, &news);
         relayed.placed = news.list;
     } else if (to->session) {
-        placement_tell(to->coordinator, to->session); /* passes what waits */
+        placement_tell(to->coordinator, to->session); /* by itself: the frame may wait, and others pass it */
     }
     const uint64_t before = to->bulk_bytes;
     if (peer_send(to, TP__LANE_BULK, &frame) && to->bulk_bytes > before) {
@@ -69,6 +71,10 @@ static struct use *find(struct peer *peer, const Taskpool__StreamFrame *stream)
 {
     struct tp__id id;
     struct tp__id incarnation;
+    if (stream->sealed.len > TP__STREAM_SEALED_LIMIT_BYTES) {
+        report_refused(peer, "stream", "it is longer than any frame of a stream");
+        return NULL;
+    }
     if (!tp__id_read(&id, stream->session.data, stream->session.len) ||
         !tp__id_read(&incarnation, stream->incarnation.data, stream->incarnation.len)) {
         report_refused(peer, "stream", "its session or incarnation is not 16 bytes");

@@ -44,14 +44,19 @@ struct tp__driver {
     atomic_size_t workers;
     atomic_bool is_closing;
     bool is_joined; /* as the process ends: driver_exit.c */
+    bool has_leaver;
+    pthread_t leaver; /* who ends the process; set before `is_closing` */
     struct tp__driver *next_open;
 
     /* Who has the turn has all of the following: the session's thread, or who serves. */
     pthread_mutex_t turn;
     struct {
         struct tp_promise *task; /* what the one who serves waits for; NULL: nobody serves */
-        int descriptor;          /* an eventfd: wakes him */
-        int64_t changed_ms;      /* when he began or left; long ago: the session's thread is there again */
+        pthread_t thread;
+        int descriptor;         /* an eventfd: wakes him */
+        uint32_t socket_number; /* of the socket that he sleeps on */
+        int64_t changed_ms;     /* when he began, or the last one left */
+        bool is_watched;        /* the session's thread looks by itself, in a while */
         pthread_cond_t has_ended;
     } service;
 
@@ -69,7 +74,8 @@ struct tp__driver {
 
     struct tp__session *session;
     void *zmq;
-    void *socket; /* NULL while there is none */
+    void *socket;           /* NULL while there is none */
+    uint32_t socket_number; /* how often it was made */
     struct tp__watch *watch;
     int socket_descriptor, watch_descriptor; /* -1: none */
     bool watch_has_news;
@@ -145,10 +151,11 @@ tp_status tp__driver_serve_init(struct tp__driver *driver);
 void tp__driver_serve_fini(struct tp__driver *driver);
 /** As tp__remote_class.serve. */
 void tp__driver_serve(struct tp__remote *remote, struct tp_promise *task);
-/** With the turn: true if the socket is somebody else's at the moment. Stores when to look again without being told. */
-bool tp__driver_is_served(const struct tp__driver *driver, int64_t now_ms, int64_t *look_ms);
-/** With the turn: wakes who serves if he has nothing more to wait for. */
-void tp__driver_tell_server(struct tp__driver *driver);
+/** With the turn, before the session's thread sleeps: true if the socket is somebody else's for the time. Stores when
+ *  to look again without being told. */
+bool tp__driver_is_served(struct tp__driver *driver, int64_t *look_ms);
+/** With the turn: gives it to who serves if he has nothing more to wait for. */
+void tp__driver_let_server_leave(struct tp__driver *driver);
 /** With the turn, when the driver is closing: until nobody serves. */
 void tp__driver_end_service(struct tp__driver *driver);
 

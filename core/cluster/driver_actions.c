@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the session wants of the world, all on its thread: promises are resolved, channels used, output printed, chunks
- * of the program read. */
+/* What the session wants of the world, all by who has its turn: promises are resolved, channels used, output printed,
+ * chunks of the program read. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "closure/program.h"

@@ -80,8 +80,11 @@ static __attribute__((destructor(LAST_BUT_THE_SYSTEM))) void say_bye(void)
     struct tp__driver *driver = first;
     first = NULL;
     pthread_mutex_unlock(&lock);
-    for (struct tp__driver *each = driver; each; each = each->next_open)
+    for (struct tp__driver *each = driver; each; each = each->next_open) {
+        each->leaver = pthread_self();
+        each->has_leaver = true;
         tp__driver_stop(each);
+    }
     while (driver) {
         struct tp__driver *next = driver->next_open; /* the pool may be freed when it is joined */
         if (pthread_clockjoin_np(driver->thread, NULL, CLOCK_MONOTONIC, &deadline) == 0) {

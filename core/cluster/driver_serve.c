@@ -3,14 +3,18 @@
  *
  * A thread that submits one task and does nothing but wait for it would wake the session's thread to send the task, and
  * be woken by it when the result has come: two of the sixteen threads that a small task passes one after the other. So
- * it does the session's work itself meanwhile, if the session has no other task: it holds the turn (driver.h) as the
- * session's thread does for its rounds, and sleeps on the socket.
+ * it does the session's work itself meanwhile, if the session has no other task and its thread does nothing: it takes
+ * the turn (driver.h) for its rounds, as the session's thread does for its own, and sleeps on the socket.
  *
  * The session's thread sleeps on the inbox all the time, so that what other threads want is done as ever; but not on
  * the socket while somebody serves, nor for LINGER_MS after that, as the next tp_run may follow, unless there are tasks
- * for which something may come. When that time has passed without a tp_run it comes back by itself. Who has served for
- * longer wakes it, as it then sleeps without that time limit; and so does who leaves tasks behind that others have
- * submitted meanwhile.
+ * for which something may come. It looks again by itself after LINGER_MS; once it has seen that somebody serves for
+ * longer, it sleeps without that time limit. Who leaves wakes it unless it is about to look by itself and nothing is to
+ * be done before.
+ *
+ * ZeroMQ's descriptor tells of news once, to whoever sleeps on it, and whoever does a round may take the news. So the
+ * session's thread wakes who serves when its own round has left messages in the socket, or has replaced the socket, or
+ * when what is waited for is there; in the last case it waits until he has had his turn.
  */
 #include "cluster/driver.h"
 
@@ -19,14 +23,22 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { LINGER_MS = 10 };
+enum {
+    LINGER_MS = 10,
+    LEAVE_MS = 10 /* so long the session's thread waits at a time for who serves to take the turn */
+};
 
 tp_status tp__driver_serve_init(struct tp__driver *driver)
 {
     pthread_mutex_init(&driver->turn, NULL);
-    pthread_cond_init(&driver->service.has_ended, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&driver->service.has_ended, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     driver->service.changed_ms = INT64_MIN / 2;
     driver->service.descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return driver->service.descriptor >= 0 ? TP_OK : tp__fail_errno(TP_E_SYSTEM, "an event descriptor");
@@ -42,41 +54,70 @@ void tp__driver_serve_fini(struct tp__driver *driver)
 
 /* ---- the session's thread: it has the turn ---- */
 
-bool tp__driver_is_served(const struct tp__driver *driver, int64_t now_ms, int64_t *look_ms)
-{
-    const bool lingers = now_ms - driver->service.changed_ms < LINGER_MS;
-    *look_ms = lingers ? now_ms + LINGER_MS : INT64_MAX;
-    return driver->service.task || (lingers && tp__session_is_idle(driver->session));
-}
-
 static bool is_over(const struct tp__driver *driver)
 {
     return tp_promise_ready(driver->service.task) || atomic_load_explicit(&driver->is_closing, memory_order_acquire);
 }
 
-void tp__driver_tell_server(struct tp__driver *driver)
+static void wake_server(struct tp__driver *driver)
 {
     const uint64_t one = 1;
+    (void)!write(driver->service.descriptor, &one, sizeof one);
+}
+
+/* Gives the turn away for a moment. */
+static void let_leave(struct tp__driver *driver)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_nsec += LEAVE_MS * 1000000L;
+    if (end.tv_nsec >= 1000000000L) {
+        end.tv_nsec -= 1000000000L;
+        end.tv_sec++;
+    }
+    wake_server(driver);
+    (void)pthread_cond_timedwait(&driver->service.has_ended, &driver->turn, &end);
+}
+
+bool tp__driver_is_served(struct tp__driver *driver, int64_t *look_ms)
+{
+    const int64_t now_ms = tp__now_ms();
+    const bool is_recent = now_ms - driver->service.changed_ms < LINGER_MS;
+    const bool is_served = driver->service.task || (is_recent && tp__session_is_idle(driver->session));
+    driver->service.is_watched = is_served && is_recent;
+    *look_ms = driver->service.is_watched ? now_ms + LINGER_MS : INT64_MAX;
+    if (!driver->service.task)
+        return is_served && !(driver->socket && tp__socket_has_message(driver->socket));
+    if (driver->service.socket_number != driver->socket_number ||
+        (driver->socket && tp__socket_has_message(driver->socket)))
+        wake_server(driver);
+    return is_served;
+}
+
+void tp__driver_let_server_leave(struct tp__driver *driver)
+{
     if (driver->service.task && is_over(driver))
-        (void)!write(driver->service.descriptor, &one, sizeof one);
+        let_leave(driver);
 }
 
 void tp__driver_end_service(struct tp__driver *driver)
 {
-    while (driver->service.task) {
-        tp__driver_tell_server(driver);
-        pthread_cond_wait(&driver->service.has_ended, &driver->turn);
-    }
+    /* The thread that ends the process, out of a signal's handler perhaps, will not go on. */
+    while (driver->service.task && !(driver->has_leaver && pthread_equal(driver->leaver, driver->service.thread)))
+        let_leave(driver);
 }
 
 /* ---- who serves ---- */
 
+/* He does not wait for the turn: who has it is at work. */
 static bool begin(struct tp__driver *driver, struct tp_promise *task)
 {
-    pthread_mutex_lock(&driver->turn);
+    if (pthread_mutex_trylock(&driver->turn) != 0)
+        return false;
     if (!driver->service.task && tp__session_is_idle(driver->session) &&
         !atomic_load_explicit(&driver->is_closing, memory_order_acquire)) {
         driver->service.task = task;
+        driver->service.thread = pthread_self();
         driver->service.changed_ms = tp__now_ms();
         return true;
     }
@@ -92,6 +133,7 @@ static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
                               {.fd = driver->watch_descriptor, .events = POLLIN}};
     if (driver->socket && tp__socket_has_message(driver->socket))
         return;
+    driver->service.socket_number = driver->socket_number;
     pthread_mutex_unlock(&driver->turn);
     const int64_t left = wanted_ms - tp__now_ms();
     (void)poll(items, 3, left < 0 ? 0 : (int)(left < 1000 ? left : 1000));
@@ -102,16 +144,17 @@ static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
     driver->watch_has_news = driver->watch_has_news || items[2].revents != 0;
 }
 
-static void end(struct tp__driver *driver)
+static void end(struct tp__driver *driver, int64_t next_ms)
 {
     const int64_t now_ms = tp__now_ms();
-    const bool is_needed = now_ms - driver->service.changed_ms >= LINGER_MS || !tp__session_is_idle(driver->session);
+    const bool is_needed = !driver->service.is_watched || !tp__session_is_idle(driver->session) ||
+                           next_ms < now_ms + LINGER_MS || (driver->socket && tp__socket_has_message(driver->socket));
     driver->service.task = NULL;
-    driver->service.changed_ms = is_needed ? INT64_MIN / 2 : now_ms;
-    pthread_cond_broadcast(&driver->service.has_ended);
-    pthread_mutex_unlock(&driver->turn);
+    driver->service.changed_ms = now_ms;
+    pthread_cond_signal(&driver->service.has_ended);
     if (is_needed)
         tp__inbox_nudge(&driver->inbox);
+    pthread_mutex_unlock(&driver->turn);
 }
 
 void tp__driver_serve(struct tp__remote *remote, struct tp_promise *task)
@@ -121,13 +164,16 @@ void tp__driver_serve(struct tp__remote *remote, struct tp_promise *task)
         tp__inbox_nudge(&driver->inbox); /* the task is in there */
         return;
     }
-    struct tp__error_record *last = tp__error_take(); /* what the session meets is no error of this thread */
-    for (;;) {
-        const int64_t next_ms = tp__driver_round(driver);
-        if (is_over(driver))
-            break;
+    /* What the session meets is no error of this thread, and it cannot do without its turns. */
+    struct tp__error_record *last = tp__error_take();
+    int cancelling;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+    int64_t next_ms = tp__driver_round(driver);
+    while (!is_over(driver)) {
         sleep_until(driver, next_ms);
+        next_ms = tp__driver_round(driver);
     }
-    end(driver);
+    end(driver, next_ms);
+    (void)pthread_setcancelstate(cancelling, NULL);
     tp__error_put_back(last);
 }

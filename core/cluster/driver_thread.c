@@ -131,10 +131,9 @@ static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
 {
     if (!tp__inbox_announce_sleep(&driver->inbox, NULL))
         return;
-    const int64_t now_ms = tp__now_ms();
     int64_t look_ms;
-    const bool is_served = tp__driver_is_served(driver, now_ms, &look_ms);
-    const int64_t left = (look_ms < wanted_ms ? look_ms : wanted_ms) - now_ms;
+    const bool is_served = tp__driver_is_served(driver, &look_ms);
+    const int64_t left = (look_ms < wanted_ms ? look_ms : wanted_ms) - tp__now_ms();
     struct pollfd items[3] = {{.fd = driver->inbox.descriptor, .events = POLLIN},
                               {.fd = is_served ? -1 : driver->socket_descriptor, .events = POLLIN},
                               {.fd = is_served ? -1 : driver->watch_descriptor, .events = POLLIN}};
@@ -154,7 +153,7 @@ void *tp__driver_run(void *argument)
     tp__driver_reconnect(driver);
     while (!atomic_load_explicit(&driver->is_closing, memory_order_acquire)) {
         const int64_t next_ms = tp__driver_round(driver);
-        tp__driver_tell_server(driver);
+        tp__driver_let_server_leave(driver);
         sleep_until(driver, next_ms);
     }
     tp__driver_end_service(driver);

@@ -36,6 +36,7 @@ void tp__driver_reconnect(void *context)
     driver->connected_ms = tp__now_ms();
     driver->reconnect_ms = INT64_MAX;
     struct tp__problem problem;
+    driver->socket_number++;
     driver->socket = tp__socket_connect(driver->zmq, driver->endpoint, &driver->key, &driver->coordinator, &problem);
     if (!driver->socket) {
         fprintf(stderr, "taskpool: %s: %s\n", driver->endpoint, problem.text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
  * The driver's side of what tasks on nodes do with named channels, which live here; and the count of their children.
- * All of it belongs to the session's thread.
+ * All of it belongs to who has the session's turn (driver.h).
  */
 #ifndef TP_CLUSTER_OPERATIONS_H
 #define TP_CLUSTER_OPERATIONS_H

@@ -23,8 +23,8 @@ static bool make_keys(struct tp__session *session)
     memcpy(offer.program_name, options->program_name, sizeof offer.program_name);
     session->keys.offer_size = tp__offer_sign(&offer, options->key, session->keys.offer);
     session->keys.offer_hash = tp__hash_of(session->keys.offer, session->keys.offer_size);
-    session->sending.leaves = malloc(TP__BATCH_LIMIT_BYTES);
-    return session->sending.leaves;
+    session->sending.making = malloc(sizeof *session->sending.making);
+    return session->sending.making;
 }
 
 struct tp__session *tp__session_new(const struct tp__session_options *options,
@@ -109,7 +109,7 @@ void tp__session_free(struct tp__session *session)
     tp__session_index_fini(&session->children.index);
     free(session->children.deadlines);
     tp__lanes_fini(&session->sending.waiting);
-    free(session->sending.leaves);
+    free(session->sending.making);
     tp__buffer_free(&session->texts);
     sodium_memzero(session, sizeof *session);
     free(session);

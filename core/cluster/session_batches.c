@@ -58,12 +58,6 @@ void tp__session_house(struct tp__session *session)
 
 /* ---- making a batch ---- */
 
-struct making {
-    struct task *tasks[TP__BATCH_LIMIT];
-    uint32_t count;
-    uint32_t bytes; /* of the leaves */
-};
-
 static bool is_large(const struct task *task)
 {
     return task->length > TP__LEAF_INLINE_LIMIT_BYTES;
@@ -140,12 +134,13 @@ static uint64_t budget_of(const struct tp__session *session, const struct task *
 }
 
 /* The first ones of a list that fit into one batch, and into the coordinator's budget; at least one. */
-static void pick(struct tp__session *session, struct ring *from, struct making *making)
+static struct making *pick(struct tp__session *session, struct ring *from)
 {
+    struct making *making = session->sending.making;
     making->count = making->bytes = 0;
     uint64_t taken = session->sending.queued_bytes;
     uint64_t apart = 0; /* bytes of payloads that follow in frames of their own */
-    uint8_t *to = session->sending.leaves;
+    uint8_t *to = making->leaves;
     const struct task *first = TP__RING_OF(from->next, struct task, ring);
     const uint64_t budget = budget_of(session, first);
     for (struct ring *ring = from->next; ring != from && making->count < TP__BATCH_LIMIT; ring = ring->next) {
@@ -163,6 +158,7 @@ static void pick(struct tp__session *session, struct ring *from, struct making *
         making->bytes += leaf_size;
         making->tasks[making->count++] = task;
     }
+    return making;
 }
 
 static struct batch *new_batch(struct tp__session *session, const struct making *making, struct node *node)
@@ -197,14 +193,13 @@ static void free_batch(struct tp__session *session, struct batch *batch)
     free(batch);
 }
 
-static void send_leaves(struct tp__session *session, const struct batch *batch, const struct making *making)
+static void send_leaves(struct tp__session *session, const struct batch *batch, struct making *making)
 {
-    struct tp__hash hashes[TP__BATCH_LIMIT];
-    if (!tp__batch_hash(session->sending.leaves, making->bytes, making->count, hashes)) {
+    if (!tp__batch_hash(making->leaves, making->bytes, making->count, making->hashes)) {
         tp__session_unlink(session, "a batch could not be hashed"); /* it is well-formed: we wrote it */
         return;
     }
-    const struct tp__hash root = tp__tree_root(hashes, making->count);
+    const struct tp__hash root = tp__tree_root(making->hashes, making->count);
     uint8_t signature[TP__SIGNATURE_BYTES];
     tp__batch_sign(session->keys.signing_secret, &session->id, batch->entry.key, making->count, &root, signature);
     Taskpool__Tasks tasks;
@@ -213,7 +208,7 @@ static void send_leaves(struct tp__session *session, const struct batch *batch, 
     tasks.batch = batch->entry.key;
     tasks.count = tasks.run = making->count;
     tasks.signature = tp__field(signature, sizeof signature);
-    tasks.leaves = tp__field(session->sending.leaves, making->bytes);
+    tasks.leaves = tp__field(making->leaves, making->bytes);
     tasks.depth = batch->depth;
     if (batch->node)
         tasks.incarnation = tp__field_of_id(&batch->node->incarnation);
@@ -245,28 +240,27 @@ static void send_payload(struct tp__session *session, const struct task *task)
 
 static void send_batch(struct tp__session *session, struct ring *from, struct node *node)
 {
-    struct making making;
-    pick(session, from, &making);
-    if (making.count == 0)
+    struct making *making = pick(session, from);
+    if (making->count == 0)
         return;
-    struct batch *batch = new_batch(session, &making, node);
+    struct batch *batch = new_batch(session, making, node);
     if (!batch)
         return; /* they wait until the next event */
-    for (uint32_t i = 0; i < making.count; i++) {
-        struct task *task = making.tasks[i];
+    for (uint32_t i = 0; i < making->count; i++) {
+        struct task *task = making->tasks[i];
         batch->tasks[i] = (struct batch_task){task->sequence, task->dispatch, bytes_of(task)};
         session->sending.queued_bytes += bytes_of(task);
         tp__ring_remove(&task->ring);
         tp__ring_append(node ? &node->queued : &session->tasks.queued, &task->ring);
         tp__session_task_set_state(session, task, TASK_QUEUED);
     }
-    session->tasks.dispatches += making.count;
+    session->tasks.dispatches += making->count;
     if (session->sending.queued_bytes > share_of(session, batch->depth))
         tp__ring_append(&session->sending.reserve, &batch->reserve);
-    send_leaves(session, batch, &making);
-    for (uint32_t i = 0; i < making.count; i++)
-        if (is_large(making.tasks[i]))
-            send_payload(session, making.tasks[i]);
+    send_leaves(session, batch, making);
+    for (uint32_t i = 0; i < making->count; i++)
+        if (is_large(making->tasks[i]))
+            send_payload(session, making->tasks[i]);
 }
 
 /* The deepest ones that wait; NULL: none does. One at the front that would never fit fails: the coordinator takes a

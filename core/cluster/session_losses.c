@@ -33,7 +33,7 @@ void tp__session_again(struct tp__session *session, struct task *task)
 {
     end_attempt(session, task);
     task->dispatch++;
-    task->marks &= (uint8_t) ~(MARK_GRANTED | MARK_REFUSED);
+    task->marks &= (uint8_t)~MARK_GRANTED;
     tp__session_wait(session, task, true);
 }
 

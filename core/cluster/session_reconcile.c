@@ -9,9 +9,10 @@
  * TP__SETTLE_MS, the rest is sent again, and so are the tasks of nodes that have not answered. Those that could not be
  * sent again get TP__GRACE_MS, after which the node that is silent still is lost.
  *
- * A node is believed about tasks that were placed there, and about those in limbo until it has answered; but nobody
- * about one that a node was told to forget while it was queued. The coordinator says what it placed before anything of
- * the node about it: what is queued is nowhere else. */
+ * A node is believed about tasks that were placed there, and about those in limbo until it has answered. The
+ * coordinator says what it placed before anything of the node about it: what is queued is nowhere else, and a node that
+ * says something of it is told to forget it. As more of the same may be on its way, such a node has nothing of what is
+ * in limbo, until it has answered a question that followed. */
 #include "cluster/session_state.h"
 
 #include <stdio.h>
@@ -91,7 +92,7 @@ bool tp__session_may_have(const struct task *task, const struct node *node)
 {
     if (task->state == TASK_PLACED)
         return task->node == node;
-    return task->state == TASK_LIMBO && node->unanswered && !(task->marks & MARK_REFUSED);
+    return task->state == TASK_LIMBO && node->unanswered && node->judged >= node->distrusted;
 }
 
 static void held_one(struct tp__session *session, struct node *node, uint64_t sequence, uint32_t dispatch,

@@ -162,12 +162,12 @@ static void read_of_node(struct tp__session *session, struct node *node, struct 
  * without a word, and say so later: what it said until then would be missing. */
 static void refuse(struct tp__session *session, struct node *node, const struct tp__record *record)
 {
-    struct task *task = tp__session_task_find(session, record->task);
+    const struct task *task = tp__session_task_find(session, record->task);
     if (record->type == TP__RECORD_CLAIM) { /* it waits for an answer */
         tp__session_say_short(session, node, TP__RECORD_REFUSE, record->task, record->dispatch);
     } else if (task && task->state == TASK_QUEUED && task->dispatch == record->dispatch) {
-        task->marks |= MARK_REFUSED; /* more of it may be on its way, and come when the task is in limbo */
         tp__session_say_short(session, node, TP__RECORD_CANCEL, record->task, record->dispatch);
+        node->distrusted = node->asked + 1; /* more of it may be on its way, and come when the task is in limbo */
     }
 }
 

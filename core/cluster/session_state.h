@@ -68,8 +68,7 @@ enum task_state {
 
 enum task_mark {
     MARK_GRANTED = 1, /* this dispatch was allowed to start, at most once */
-    MARK_EFFECT = 2,  /* it did what must not be done twice */
-    MARK_REFUSED = 4  /* a node that was not said to have this dispatch had it, and was told to forget it */
+    MARK_EFFECT = 2   /* it did what must not be done twice */
 };
 
 struct task {
@@ -179,6 +178,7 @@ struct node {
     uint32_t judged;     /* ... and of the last HELD */
     uint32_t broken;     /* the generation that the last new link of ours began; 0: none */
     bool unanswered;     /* no HELD since then */
+    uint32_t distrusted; /* it has nothing of what is in limbo before it has been judged for this generation */
 };
 
 /** A node that refused, in words for people; or that this driver does not believe. */
@@ -199,6 +199,15 @@ struct crash_group {
     bool second;      /* whose turn it is */
 };
 enum { TP__CRASH_GROUPS = 16 };
+
+/** A batch that is put together: much for the stack of a thread that only calls tp_run. */
+struct making {
+    uint32_t count;
+    uint32_t bytes; /* of the leaves */
+    struct task *tasks[TP__BATCH_LIMIT];
+    struct tp__hash hashes[TP__BATCH_LIMIT];
+    uint8_t leaves[TP__BATCH_LIMIT_BYTES];
+};
 
 struct tp__session {
     struct tp__session_options options;
@@ -257,7 +266,7 @@ struct tp__session {
         struct ring reserve; /* each deeper than those before it */
         uint64_t next_batch;
         uint64_t queued_bytes; /* at the coordinator */
-        uint8_t *leaves;       /* room for those of a batch */
+        struct making *making; /* the batch that is being made */
         uint32_t next_cell;
     } sending;
 

@@ -80,7 +80,7 @@ void tp__session_stream(struct tp__session *session, const Taskpool__StreamFrame
     }
 }
 
-/* Each frame acknowledges. */
+/* A new frame acknowledges; behind one that is sent again an acknowledgement follows, as what it says is old. */
 static void send_sealed(struct tp__session *session, struct node *node, const struct tp__sealed *sealed)
 {
     tp__ring_remove(&node->unacknowledged);

@@ -202,6 +202,11 @@ size_t tp__link_queued(const struct tp__link *link, enum tp__lane lane)
     return link->queues[lane].bytes;
 }
 
+bool tp__link_is_open(const struct tp__link *link)
+{
+    return !link->queues[TP__LANE_BULK].head && link->under_way_bytes < TP__LINK_WINDOW_BYTES;
+}
+
 /* ---- in ---- */
 
 static void acknowledge(struct tp__link *link, uint64_t received)

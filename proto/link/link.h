@@ -44,6 +44,8 @@ void tp__link_free(struct tp__link *link);
 bool tp__link_send(struct tp__link *link, enum tp__lane lane, Taskpool__Frame *frame);
 /** Bytes that wait in a lane, not those under way: what senders of bulk look at before they send more. */
 size_t tp__link_queued(const struct tp__link *link, enum tp__lane lane);
+/** A frame of bulk would leave at once: nothing that is sent after it can pass it. */
+bool tp__link_is_open(const struct tp__link *link);
 
 /** A message came out of the socket. */
 void tp__link_receive(struct tp__link *link, const uint8_t *bytes, size_t size, int64_t now_ms);

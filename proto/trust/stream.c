@@ -23,7 +23,9 @@ enum {
 };
 _Static_assert(TP__RECORD_HEADER_BYTES + TP__PART_BYTES <= TP__STREAM_FRAME_BYTES - HEAD_BYTES,
                "a record fits a frame");
-_Static_assert(TP__STREAM_FRAME_BYTES + TAG_BYTES < TP__FRAME_LIMIT_BYTES, "a sealed frame fits a message");
+_Static_assert(TP__STREAM_FRAME_BYTES + (int)TAG_BYTES == (int)TP__STREAM_SEALED_LIMIT_BYTES,
+               "what is sealed has a tag");
+_Static_assert((int)TP__STREAM_SEALED_LIMIT_BYTES < (int)TP__FRAME_LIMIT_BYTES, "a sealed frame fits a message");
 
 struct frame {
     struct frame *next;
@@ -343,7 +345,7 @@ enum tp__stream_verdict tp__stream_receive(struct tp__stream *stream, uint64_t p
         tp__buffer_free(opened);
 
     const size_t least = HEAD_BYTES + (acknowledgement ? 0 : TP__RECORD_HEADER_BYTES) + TAG_BYTES;
-    const size_t most = (acknowledgement ? HEAD_BYTES : TP__STREAM_FRAME_BYTES) + TAG_BYTES;
+    const size_t most = acknowledgement ? HEAD_BYTES + TAG_BYTES : TP__STREAM_SEALED_LIMIT_BYTES;
     if (position == 0 || size < least || size > most)
         return TP__STREAM_FORGED;
     /* Without memory the frame is lost, as it could be on its way: it comes again when the path is made anew. */

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* leave HOW: ends with a task that is parked on the cluster and a pool that is open: by "exit", by "return" from main,
- * or in a child that is "forked" while the parent waits for a line. */
+ * in a child that is "forked" while the parent waits for a line, in the "handler" of a signal that interrupts tp_run,
+ * or after a thread that runs tp_run was "cancelled". */
 #include "check.h"
 #include "cluster/marks.h"
 #include "test_pool.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /* A forked child of a process with threads must not look for leaks: the search may wait for ever for threads that it
@@ -25,8 +30,86 @@ TP_TASK(park, int64_t, (tp_channel *, begun))
     return 0;
 }
 
+TP_TASK(add, int64_t, (int64_t, a), (int64_t, b))
+{
+    return a + b;
+}
+
 static tp_pool *pool; /* left open, and found by whoever looks for leaks */
 static tp_promise *promise;
+static tp_channel *begun;
+
+/* ---- while tp_run waits ---- */
+
+static void exit_here(int signal_number)
+{
+    (void)signal_number;
+    exit(check_result());
+}
+
+/* The main thread does not wait for a lock, nor has one, but for what may come. */
+static bool main_sleeps(void)
+{
+    char path[64], line[32] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", (int)getpid());
+    FILE *file = fopen(path, "re");
+    if (!file || !fgets(line, sizeof line, file))
+        line[0] = '\0';
+    if (file)
+        fclose(file);
+    const long number = strtol(line, NULL, 10);
+    bool sleeps = line[0] != '\0' && number == SYS_ppoll;
+#ifdef SYS_poll
+    sleeps |= line[0] != '\0' && number == SYS_poll;
+#endif
+    return sleeps;
+}
+
+static void *interrupt_main(void *main_thread)
+{
+    int64_t one;
+    if (tp_recv(begun, &one) != TP_OK)
+        abort();
+    printf("parked\n");
+    fflush(stdout);
+    while (!main_sleeps())
+        sched_yield();
+    (void)pthread_kill(*(pthread_t *)main_thread, SIGUSR1);
+    return NULL;
+}
+
+static void be_interrupted(void)
+{
+    pthread_t self = pthread_self();
+    pthread_t thread;
+    signal(SIGUSR1, exit_here);
+    CHECK_INT(pthread_create(&thread, NULL, interrupt_main, &self), 0);
+    (void)tp_run(pool, park, NULL, begun);
+}
+
+static void *run_park(void *nothing)
+{
+    (void)tp_run(pool, park, NULL, begun);
+    return nothing;
+}
+
+static void cancel_a_thread(void)
+{
+    pthread_t thread;
+    int64_t value;
+    CHECK_INT(pthread_create(&thread, NULL, run_park, NULL), 0);
+    CHECK_OK(tp_recv(begun, &value));
+    printf("parked\n");
+    CHECK_INT(pthread_cancel(thread), 0);
+    for (int64_t i = 0; i < 100; i++) {
+        tp_promise *sum = tp_submit(pool, add, i, 1);
+        CHECK_OK(tp_await(sum, &value));
+        CHECK_INT(value, i + 1);
+        tp_promise_release(sum);
+    }
+    fflush(stdout);
+    exit(check_result());
+}
 
 int main(int argc, char **argv)
 {
@@ -34,7 +117,11 @@ int main(int argc, char **argv)
     const char *how = argc > 1 ? argv[1] : "";
     int64_t one;
     pool = test_pool_open(1);
-    tp_channel *begun = tp_pool_channel(pool, "begun");
+    begun = tp_pool_channel(pool, "begun");
+    if (strcmp(how, "handler") == 0)
+        be_interrupted();
+    if (strcmp(how, "cancelled") == 0)
+        cancel_a_thread();
     promise = tp_submit(pool, park, begun);
     CHECK_OK(tp_recv(begun, &one));
     printf("parked\n");

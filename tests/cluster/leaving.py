@@ -22,6 +22,15 @@ def by_return_from_main(setting):
     leaves(setting, "return")
 
 
+def by_exit_in_a_handler_of_the_thread_that_serves(setting):
+    """It will not go on with what it did for the session."""
+    leaves(setting, "handler")
+
+
+def a_thread_that_is_cancelled_leaves_the_pool_as_it_was(setting):
+    leaves(setting, "cancelled")
+
+
 def a_forked_child_ends_nothing(setting):
     with setting.cluster(nodes=1, coordinator_options=["--lease=10min"]) as cluster, \
             Job(cluster, [setting.job("cluster.leave"), "forked"]) as job:
@@ -33,4 +42,5 @@ def a_forked_child_ends_nothing(setting):
 
 
 if __name__ == "__main__":
-    run([by_exit, by_return_from_main, a_forked_child_ends_nothing])
+    run([by_exit, by_return_from_main, by_exit_in_a_handler_of_the_thread_that_serves,
+         a_thread_that_is_cancelled_leaves_the_pool_as_it_was, a_forked_child_ends_nothing])

@@ -165,6 +165,18 @@ static void a_batch_that_is_run_again_overtakes_one_that_is_cut(void **state)
     world_close(world);
 }
 
+static void a_deep_batch_takes_little_memory(void **state)
+{
+    (void)state;
+    struct world *world = open_world();
+    struct end *driver = world_driver(world, 0, 1);
+    const uint64_t before = world_counts(world).memory_bytes;
+    driver_tasks(driver, 1, &(struct batch_options){.depth = UINT32_MAX, .dispatch = 2});
+    assert_int_equal(world_counts(world).queued_tasks, 1);
+    assert_true(world_counts(world).memory_bytes - before < 100000);
+    world_close(world);
+}
+
 static void any_number_of_depths_is_placed(void **state)
 {
     (void)state;
@@ -517,6 +529,7 @@ int main(void)
         cmocka_unit_test(deeper_tasks_go_first),
         cmocka_unit_test(tasks_that_are_run_again_go_before_others_of_their_depth),
         cmocka_unit_test(a_batch_that_is_run_again_overtakes_one_that_is_cut),
+        cmocka_unit_test(a_deep_batch_takes_little_memory),
         cmocka_unit_test(any_number_of_depths_is_placed),
         cmocka_unit_test(runs_get_shorter_towards_the_end),
         cmocka_unit_test(pinned_tasks_go_to_their_node_alone),

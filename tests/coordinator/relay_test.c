@@ -4,7 +4,7 @@
 
 enum { FRAME_BYTES = 1000000 };
 
-static uint8_t sealed[FRAME_BYTES];
+static uint8_t sealed[(1 << 20) + 16];
 
 static void send_stream(struct end *end, const struct tp__id *session, const struct tp__id *incarnation,
                         uint64_t position, size_t size)
@@ -123,6 +123,72 @@ static void no_end_can_say_that_something_was_placed(void **state)
         assert_non_null(frame);
         assert_int_equal(frame->stream->n_placed, 0);
         tp__frame_free(frame);
+    }
+    world_close(pair.world);
+}
+
+/* A frame that has to wait is passed by others, which may be about what was placed. */
+static void what_was_placed_is_told_before_all_that_follows(void **state)
+{
+    (void)state;
+    struct pair pair = open_pair();
+    pair.driver->deaf = true; /* it acknowledges nothing: soon frames of streams have to wait */
+    uint64_t position = 0;
+    for (int i = 0; i < 3; i++)
+        send_stream(pair.node, &pair.driver->life, &pair.incarnation, ++position, FRAME_BYTES);
+    world_run(pair.world);
+    driver_tasks(pair.driver, 3, NULL);
+    node_credit(pair.node, 2, 0, 0);
+    send_stream(pair.node, &pair.driver->life, &pair.incarnation, ++position, 10);
+    struct end *again = world_connect(pair.world, pair.node->key); /* what is on the way to it may be lost */
+    end_hello(again, TASKPOOL__ROLE__ROLE_NODE, &pair.node->life, "n", 4);
+    world_run(pair.world);
+    pair.driver->deaf = false;
+    world_run(pair.world);
+    size_t placed = 0;
+    bool relinked = false;
+    for (size_t i = 0; i < pair.driver->frame_count; i++) {
+        const Taskpool__Frame *frame = pair.driver->frames[i];
+        if (!frame)
+            continue;
+        const bool is_stream = frame->body_case == TASKPOOL__FRAME__BODY_STREAM;
+        const size_t news = is_stream                                          ? frame->stream->n_placed
+                            : frame->body_case == TASKPOOL__FRAME__BODY_PLACED ? frame->placed->n_runs
+                                                                               : 0;
+        assert_false(relinked && news > 0);
+        placed += news;
+        relinked |= frame->body_case == TASKPOOL__FRAME__BODY_NODE_STATE;
+    }
+    assert_true(relinked);
+    assert_true(placed > 0);
+    world_close(pair.world);
+}
+
+/* ... of the end that it goes to: with what was placed it would be longer than a message may be. */
+static void a_frame_that_no_stream_has_breaks_no_link(void **state)
+{
+    (void)state;
+    static uint8_t large[2 << 20];
+    struct pair pair = open_pair();
+    struct end *ends[] = {pair.driver, pair.node};
+    for (int way = 0; way < 2; way++) {
+        driver_tasks(pair.driver, 3, NULL);
+        const uint64_t refused = world_counts(pair.world).refused_frames;
+        Taskpool__StreamFrame stream;
+        taskpool__stream_frame__init(&stream);
+        stream.session = tp__field_of_id(&pair.driver->life);
+        stream.incarnation = tp__field_of_id(&pair.incarnation);
+        stream.position = 1;
+        stream.sealed = tp__field(large, sizeof large - 200);
+        end_send(ends[way], TP__LANE_BULK, TASKPOOL__FRAME__BODY_STREAM, &stream);
+        world_run(pair.world);
+        assert_false(ends[!way]->broken[0]);
+        assert_null(end_take(ends[!way], TASKPOOL__FRAME__BODY_STREAM));
+        assert_int_equal(world_counts(pair.world).refused_frames, refused + 1);
+        send_stream(ends[way], &pair.driver->life, &pair.incarnation, 2,
+                    (1 << 20) + 16); /* the longest that there is */
+        world_run(pair.world);
+        assert_int_equal(end_drop(ends[!way], TASKPOOL__FRAME__BODY_STREAM), 1);
     }
     world_close(pair.world);
 }
@@ -272,6 +338,8 @@ int main(void)
         cmocka_unit_test(frames_arrive_unchanged_in_order_both_ways),
         cmocka_unit_test(a_driver_learns_with_a_frame_what_was_placed_before_it),
         cmocka_unit_test(no_end_can_say_that_something_was_placed),
+        cmocka_unit_test(what_was_placed_is_told_before_all_that_follows),
+        cmocka_unit_test(a_frame_that_no_stream_has_breaks_no_link),
         cmocka_unit_test(a_stream_may_begin_before_the_driver_says_use),
         cmocka_unit_test(nobody_speaks_for_another_session_or_node),
         cmocka_unit_test(who_floods_a_stream_loses_its_own_link),

@@ -141,11 +141,15 @@ struct stage *stage_new(void (*adjust)(struct tp__session_options *options));
 void stage_free(struct stage *stage);
 /** Until nothing is on the way. Flushes the session first. */
 void stage_run(struct stage *stage);
+/** Sends what stands in the node's stream. */
+void stage_pump(struct stage_node *node);
 /** Time passes, in steps of at most 100 ms with heartbeats of the coordinator. */
 void stage_pass(struct stage *stage, int64_t ms);
 
 /** A node whose key is trusted, and that has accepted. */
 struct stage_node *stage_node(struct stage *stage, const char *name, uint32_t workers);
+/** The same with one worker, and its first record read. */
+struct stage_node *stage_node_open(struct stage *stage, const char *name);
 /** One that has not. */
 struct stage_node *stage_node_make(struct stage *stage, const char *name, uint32_t workers);
 /** A new incarnation and its Accept. */
@@ -166,6 +170,8 @@ uint64_t stage_submit(struct stage *stage, uintptr_t tag);
 uint64_t stage_submit_with(struct stage *stage, uintptr_t tag, uint32_t flags, int worker);
 /** The next leaf that the coordinator received; fails without. */
 struct stage_leaf *stage_leaf(struct stage *stage);
+/** The next one, which is placed at that node. */
+struct stage_leaf stage_place_next(struct stage *stage, struct stage_node *node);
 /** No further one. */
 void stage_no_leaf(struct stage *stage);
 /** Submits, places, returns the leaf. */

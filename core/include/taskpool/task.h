@@ -53,7 +53,8 @@
 
 /** tp_status tp_run(tp_pool *pool, task, result *out, captures...): submits, awaits and releases. `out` has the task's
  *  result type (checked when compiling) or is NULL; it is zero after a failure. The statuses of tp_submit and tp_await.
- *  Yields. */
+ *  Yields. On a cluster an OS thread that runs no green threads does the session's work meanwhile, which takes 64 KiB
+ *  of its stack; it is not cancelled by pthread_cancel before that has ended. */
 #define tp_run(pool, ...) TP__RUN(pool, NULL, __VA_ARGS__)
 #define tp_run_with(pool, options, ...) TP__RUN(pool, TP__OPTIONS(tp_task_options, options), __VA_ARGS__)
 
