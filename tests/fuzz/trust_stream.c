@@ -7,7 +7,12 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-enum { CHOICES = 5, MOST_FRAMES = 256 };
+enum {
+    CHOICES = 5,
+    MOST_FRAMES = 256,
+    SMALLEST_FRAME_BYTES = 8 + TP__RECORD_HEADER_BYTES + 16,
+    MOST_AT_ONCE = TP__STREAM_WINDOW_BYTES / SMALLEST_FRAME_BYTES + 2 /* the last one, and an acknowledgement */
+};
 
 static const struct tp__id session = {{1}};
 static const struct tp__id incarnation = {{2}};
@@ -26,7 +31,7 @@ static void send_all(struct tp__stream *stream)
 {
     struct tp__sealed frame;
     for (int i = 0; tp__stream_next(stream, &frame); i++) {
-        check(i < 4 && frame.size <= TP__STREAM_FRAME_BYTES + 16 && frame.position > 0);
+        check(i < MOST_AT_ONCE && frame.size <= TP__STREAM_FRAME_BYTES + 16 && frame.position > 0);
         if (frame.acknowledgement || frame.position >= MOST_FRAMES)
             continue;
         struct tp__hash hash;
