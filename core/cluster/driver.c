@@ -79,17 +79,10 @@ static bool new_session(struct tp__driver *driver, const tp_pool_options *option
     return driver->session != NULL;
 }
 
-static void deadline_after(struct timespec *deadline, int64_t ms)
-{
-    clock_gettime(CLOCK_MONOTONIC, deadline);
-    deadline->tv_sec += ms / 1000;
-}
-
 /* Until every node that is there has answered the offer; a cluster without nodes is open as well. */
 static tp_status wait_until_open(struct tp__driver *driver)
 {
-    struct timespec deadline;
-    deadline_after(&deadline, OPEN_TIMEOUT_MS);
+    const struct timespec deadline = tp__driver_deadline(OPEN_TIMEOUT_MS);
     const struct tp__driver_news *now = &driver->news;
     pthread_mutex_lock(&driver->open_lock);
     int error = 0;
@@ -154,12 +147,8 @@ static struct tp__executor *open_session(const char *host_and_port, const tp_poo
     }
     driver->remote.class = &driver_class;
     driver->inbox.descriptor = driver->service.descriptor = -1;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&driver->open_lock, NULL);
-    pthread_cond_init(&driver->open_changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    tp__driver_condition_init(&driver->open_changed);
     if (start(driver, host_and_port, options) != TP_OK) { /* then there is no executor */
         release(driver);
         return NULL;

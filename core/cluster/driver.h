@@ -165,6 +165,9 @@ void tp__driver_end_service(struct tp__driver *driver);
 void *tp__driver_run(void *argument);
 /** With the turn: does what there is to do. Returns when something is to be done next. */
 int64_t tp__driver_round(struct tp__driver *driver);
+/** With the turn, which is given back for the time: sleeps until something comes on the descriptor, on the socket
+ *  (`is_served`: that is another's) or the watch on it, or it is `wanted_ms`. */
+void tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served, int64_t wanted_ms);
 
 /* driver_wire.c */
 
@@ -195,6 +198,23 @@ static inline uint32_t tp__kib_of(size_t bytes)
 static inline int64_t tp__now_ms(void)
 {
     return tp__now_ns() / 1000000;
+}
+
+/** For a condition of tp__driver_condition_init. */
+static inline struct timespec tp__driver_deadline(int64_t ms)
+{
+    const int64_t ns = tp__now_ns() + ms * 1000000;
+    return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
+/** A condition whose deadlines are of CLOCK_MONOTONIC. */
+static inline void tp__driver_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &monotonic);
+    pthread_condattr_destroy(&monotonic);
 }
 
 #endif

@@ -73,9 +73,7 @@ void tp__driver_join(struct tp__driver *driver)
 
 static __attribute__((destructor(LAST_BUT_THE_SYSTEM))) void say_bye(void)
 {
-    struct timespec deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += EXIT_MS / 1000;
+    const struct timespec deadline = tp__driver_deadline(EXIT_MS);
     pthread_mutex_lock(&lock);
     struct tp__driver *driver = first;
     first = NULL;

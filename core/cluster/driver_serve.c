@@ -21,9 +21,7 @@
 #include "base/error.h"
 #include "link/socket.h"
 
-#include <poll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -34,11 +32,7 @@ enum {
 tp_status tp__driver_serve_init(struct tp__driver *driver)
 {
     pthread_mutex_init(&driver->turn, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&driver->service.has_ended, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    tp__driver_condition_init(&driver->service.has_ended);
     driver->service.changed_ms = INT64_MIN / 2;
     driver->service.descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return driver->service.descriptor >= 0 ? TP_OK : tp__fail_errno(TP_E_SYSTEM, "an event descriptor");
@@ -68,13 +62,7 @@ static void wake_server(struct tp__driver *driver)
 /* Gives the turn away for a moment. */
 static void let_leave(struct tp__driver *driver)
 {
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_nsec += LEAVE_MS * 1000000L;
-    if (end.tv_nsec >= 1000000000L) {
-        end.tv_nsec -= 1000000000L;
-        end.tv_sec++;
-    }
+    const struct timespec end = tp__driver_deadline(LEAVE_MS);
     wake_server(driver);
     (void)pthread_cond_timedwait(&driver->service.has_ended, &driver->turn, &end);
 }
@@ -125,23 +113,14 @@ static bool begin(struct tp__driver *driver, struct tp_promise *task)
     return false;
 }
 
-/* The turn is given back for the time. */
 static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
 {
-    struct pollfd items[3] = {{.fd = driver->service.descriptor, .events = POLLIN},
-                              {.fd = driver->socket_descriptor, .events = POLLIN},
-                              {.fd = driver->watch_descriptor, .events = POLLIN}};
     if (driver->socket && tp__socket_has_message(driver->socket))
         return;
     driver->service.socket_number = driver->socket_number;
-    pthread_mutex_unlock(&driver->turn);
-    const int64_t left = wanted_ms - tp__now_ms();
-    (void)poll(items, 3, left < 0 ? 0 : (int)(left < 1000 ? left : 1000));
+    tp__driver_sleep(driver, driver->service.descriptor, false, wanted_ms);
     uint64_t count;
-    if (items[0].revents != 0)
-        (void)!read(driver->service.descriptor, &count, sizeof count);
-    pthread_mutex_lock(&driver->turn);
-    driver->watch_has_news = driver->watch_has_news || items[2].revents != 0;
+    (void)!read(driver->service.descriptor, &count, sizeof count);
 }
 
 static void end(struct tp__driver *driver, int64_t next_ms)

@@ -126,23 +126,26 @@ int64_t tp__driver_round(struct tp__driver *driver)
     return next_ms < driver->reconnect_ms ? next_ms : driver->reconnect_ms;
 }
 
-/* The turn is given back for the time. */
+void tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served, int64_t wanted_ms)
+{
+    const int64_t left = wanted_ms - tp__now_ms();
+    struct pollfd items[3] = {{.fd = descriptor, .events = POLLIN},
+                              {.fd = is_served ? -1 : driver->socket_descriptor, .events = POLLIN},
+                              {.fd = is_served ? -1 : driver->watch_descriptor, .events = POLLIN}};
+    pthread_mutex_unlock(&driver->turn);
+    (void)poll(items, 3, left < 0 ? 0 : (int)(left < 1000 ? left : 1000));
+    pthread_mutex_lock(&driver->turn);
+    driver->watch_has_news = driver->watch_has_news || items[2].revents != 0;
+}
+
 static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
 {
     if (!tp__inbox_announce_sleep(&driver->inbox, NULL))
         return;
     int64_t look_ms;
     const bool is_served = tp__driver_is_served(driver, &look_ms);
-    const int64_t left = (look_ms < wanted_ms ? look_ms : wanted_ms) - tp__now_ms();
-    struct pollfd items[3] = {{.fd = driver->inbox.descriptor, .events = POLLIN},
-                              {.fd = is_served ? -1 : driver->socket_descriptor, .events = POLLIN},
-                              {.fd = is_served ? -1 : driver->watch_descriptor, .events = POLLIN}};
-    if (is_served || !driver->socket || !tp__socket_has_message(driver->socket)) {
-        pthread_mutex_unlock(&driver->turn);
-        (void)poll(items, 3, left < 0 ? 0 : (int)(left < 1000 ? left : 1000));
-        pthread_mutex_lock(&driver->turn);
-        driver->watch_has_news = driver->watch_has_news || items[2].revents != 0;
-    }
+    if (is_served || !driver->socket || !tp__socket_has_message(driver->socket))
+        tp__driver_sleep(driver, driver->inbox.descriptor, is_served, look_ms < wanted_ms ? look_ms : wanted_ms);
     tp__inbox_awake(&driver->inbox);
 }
 

@@ -193,29 +193,7 @@ static void forged_replayed_reordered_and_foreign_frames_have_no_effect(void **s
     stage_free(stage);
 }
 
-static void say_placed(struct stage *stage, uint64_t batch, uint32_t first, uint32_t run_length,
-                       const struct tp__id *incarnation)
-{
-    Taskpool__Run run;
-    taskpool__run__init(&run);
-    run.batch = batch;
-    run.first = first;
-    run.run = run_length;
-    run.incarnation = tp__field_of_id(incarnation);
-    Taskpool__Run *runs[] = {&run};
-    Taskpool__Placed placed;
-    taskpool__placed__init(&placed);
-    placed.n_runs = 1;
-    placed.runs = runs;
-    Taskpool__Frame frame;
-    taskpool__frame__init(&frame);
-    frame.body_case = TASKPOOL__FRAME__BODY_PLACED;
-    frame.placed = &placed;
-    stage_send(stage, &frame);
-    stage_run(stage);
-}
-
-/* The same with a stream's frame, which is refused. */
+/* As stage_place_run, with a stream's frame, which is refused. */
 static void say_placed_with_a_frame(struct stage_node *node, uint64_t batch, uint32_t first, uint32_t run_length)
 {
     Taskpool__Run run;
@@ -249,12 +227,12 @@ static void lies_about_placing_are_refused(void **state)
     stage_run(stage);
     const struct stage_leaf *leaf = stage_leaf(stage);
     const uint64_t refused = tp__session_count(stage->session).refused;
-    say_placed(stage, leaf->batch + 1, 0, 1, &a->incarnation);
-    say_placed(stage, leaf->batch, 3, 1, &a->incarnation);
-    say_placed(stage, leaf->batch, 2, 2, &a->incarnation);
-    say_placed(stage, leaf->batch, 0, 0, &a->incarnation);
-    say_placed(stage, leaf->batch, UINT32_MAX, 2, &a->incarnation);
-    say_placed(stage, leaf->batch, 2, UINT32_MAX, &a->incarnation);
+    stage_place_run(stage, leaf->batch + 1, 0, 1, &a->incarnation);
+    stage_place_run(stage, leaf->batch, 3, 1, &a->incarnation);
+    stage_place_run(stage, leaf->batch, 2, 2, &a->incarnation);
+    stage_place_run(stage, leaf->batch, 0, 0, &a->incarnation);
+    stage_place_run(stage, leaf->batch, UINT32_MAX, 2, &a->incarnation);
+    stage_place_run(stage, leaf->batch, 2, UINT32_MAX, &a->incarnation);
     assert_int_equal(tp__session_count(stage->session).placed, 0);
     assert_int_equal(tp__session_count(stage->session).refused, refused + 6);
     say_placed_with_a_frame(a, leaf->batch, 3, 1);
@@ -262,12 +240,12 @@ static void lies_about_placing_are_refused(void **state)
     assert_int_equal(tp__session_count(stage->session).refused, refused + 8);
     say_placed_with_a_frame(a, leaf->batch, 1, 1);
     assert_int_equal(tp__session_count(stage->session).placed, 1);
-    say_placed(stage, leaf->batch, 2, 1, &a->incarnation);
+    stage_place_run(stage, leaf->batch, 2, 1, &a->incarnation);
     assert_int_equal(tp__session_count(stage->session).placed, 2);
-    say_placed(stage, leaf->batch, 1, 1, &a->incarnation); /* twice */
+    stage_place_run(stage, leaf->batch, 1, 1, &a->incarnation); /* twice */
     assert_int_equal(tp__session_count(stage->session).refused, refused + 10);
     const struct tp__id nowhere = tp__id_new();
-    say_placed(stage, leaf->batch, 0, 1, &nowhere); /* it is sent again */
+    stage_place_run(stage, leaf->batch, 0, 1, &nowhere); /* it is sent again */
     stage_leaf(stage);
     stage_leaf(stage);
     const struct stage_leaf *again = stage_leaf(stage);

@@ -503,14 +503,15 @@ void stage_send(struct stage *stage, Taskpool__Frame *frame)
         assert_true(tp__link_send(stage->link, TP__LANE_CONTROL, frame));
 }
 
-void stage_place(struct stage *stage, const struct stage_leaf *leaf, const struct stage_node *node)
+void stage_place_run(struct stage *stage, uint64_t batch, uint32_t first, uint32_t length,
+                     const struct tp__id *incarnation)
 {
     Taskpool__Run run;
     taskpool__run__init(&run);
-    run.batch = leaf->batch;
-    run.first = leaf->index;
-    run.run = 1;
-    run.incarnation = tp__field_of_id(&node->incarnation);
+    run.batch = batch;
+    run.first = first;
+    run.run = length;
+    run.incarnation = tp__field_of_id(incarnation);
     Taskpool__Run *runs[] = {&run};
     Taskpool__Placed placed;
     taskpool__placed__init(&placed);
@@ -522,6 +523,11 @@ void stage_place(struct stage *stage, const struct stage_leaf *leaf, const struc
     frame.placed = &placed;
     stage_send(stage, &frame);
     stage_run(stage);
+}
+
+void stage_place(struct stage *stage, const struct stage_leaf *leaf, const struct stage_node *node)
+{
+    stage_place_run(stage, leaf->batch, leaf->index, 1, &node->incarnation);
 }
 
 void stage_condition(struct stage_node *node, Taskpool__NodeCondition condition, const char *reason)

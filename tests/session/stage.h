@@ -160,6 +160,9 @@ void stage_refuse(struct stage_node *node, tp_status status, const char *reason)
 
 /** A frame of the coordinator. */
 void stage_send(struct stage *stage, Taskpool__Frame *frame);
+/** Says that a run of a batch, or what is none, was placed. */
+void stage_place_run(struct stage *stage, uint64_t batch, uint32_t first, uint32_t length,
+                     const struct tp__id *incarnation);
 void stage_place(struct stage *stage, const struct stage_leaf *leaf, const struct stage_node *node);
 void stage_condition(struct stage_node *node, Taskpool__NodeCondition condition, const char *reason);
 /** The link breaks: frames on the way are lost. The session makes a new one. */
