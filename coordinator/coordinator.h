@@ -20,6 +20,8 @@ enum coordinator_level { COORDINATOR_DEBUG, COORDINATOR_INFO, COORDINATOR_WARNIN
 struct coordinator_actions {
     /** Hands a message to a peer. Must not call back. A peer that is gone is noticed by its silence. */
     void (*transmit)(void *context, const struct tp__peer *peer, const uint8_t *bytes, size_t size);
+    /** link/link.h; may be NULL. */
+    void (*transmit_block)(void *context, const struct tp__peer *peer, void *block, const uint8_t *bytes, size_t size);
     /** One structured line: `event` is a word, `text` is "key=value key=value". */
     void (*log)(void *context, enum coordinator_level level, const char *event, const char *text);
     void *context;

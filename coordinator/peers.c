@@ -164,6 +164,13 @@ static void on_transmit(void *context, const uint8_t *bytes, size_t size)
     actions->transmit(actions->context, &peer->id, bytes, size);
 }
 
+static void on_transmit_block(void *context, void *block, const uint8_t *bytes, size_t size)
+{
+    const struct peer *peer = context;
+    const struct coordinator_actions *actions = &peer->coordinator->actions;
+    actions->transmit_block(actions->context, &peer->id, block, bytes, size);
+}
+
 static void on_received(void *context, const Taskpool__Frame *frame)
 {
     struct peer *peer = context;
@@ -183,7 +190,12 @@ static struct peer *make_peer(struct coordinator *coordinator, const struct tp__
     if (!peer)
         return NULL;
     *peer = (struct peer){.coordinator = coordinator, .id = *id, .key = *sender, .number = ++coordinator->links_made};
-    const struct tp__link_events events = {on_transmit, on_received, on_broken, peer};
+    const struct tp__link_events events = {.transmit = on_transmit,
+                                           .transmit_block =
+                                               coordinator->actions.transmit_block ? on_transmit_block : NULL,
+                                           .received = on_received,
+                                           .broken = on_broken,
+                                           .context = peer};
     peer->link = tp__link_new(&events, coordinator->now_ms);
     if (!peer->link || !map_add(&coordinator->peers_by_id, key_of(id), peer)) {
         tp__link_free(peer->link);

@@ -56,11 +56,23 @@ static void log_text(enum tp__log_level level, const char *event, const char *ke
 
 /* ---- what the state machine asks for ---- */
 
+static void note_not_sent(void)
+{
+    tp__log_limited(TP__LOG_DEBUG, "not-sent", "reason=\"the peer is gone, or does not read\"", now_ms());
+}
+
 static void on_transmit(void *context, const struct tp__peer *peer, const uint8_t *bytes, size_t size)
 {
     const struct shell *shell = context;
     if (!tp__socket_send(shell->socket, peer, bytes, size))
-        tp__log_limited(TP__LOG_DEBUG, "not-sent", "reason=\"the peer is gone, or does not read\"", now_ms());
+        note_not_sent();
+}
+
+static void on_transmit_block(void *context, const struct tp__peer *peer, void *block, const uint8_t *bytes, size_t size)
+{
+    const struct shell *shell = context;
+    if (!tp__socket_send_block(shell->socket, peer, block, bytes, size))
+        note_not_sent();
 }
 
 static void on_log(void *context, enum coordinator_level level, const char *event, const char *text)
@@ -229,7 +241,8 @@ static bool start(struct shell *shell, struct tp__problem *problem)
     shell->authorized = tp__authorized_read(options->authorized_keys, problem);
     if (!shell->authorized || !open_socket(shell, problem))
         return false;
-    const struct coordinator_actions actions = {on_transmit, on_log, shell};
+    const struct coordinator_actions actions = {
+        .transmit = on_transmit, .transmit_block = on_transmit_block, .log = on_log, .context = shell};
     shell->coordinator = coordinator_new(&options->coordinator, shell->authorized, &actions, now_ms());
     if (!shell->coordinator)
         return tp__problem_set(problem, TP_E_NOMEM, "no memory for the coordinator");

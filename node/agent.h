@@ -47,6 +47,8 @@ enum agent_level { AGENT_DEBUG, AGENT_INFO, AGENT_WARNING };
 struct agent_actions {
     /** Hands a message to the coordinator's socket. */
     void (*transmit)(void *context, const uint8_t *bytes, size_t size);
+    /** link/link.h; may be NULL. */
+    void (*transmit_block)(void *context, void *block, const uint8_t *bytes, size_t size);
     /** Closes the socket and opens a new one: the link is made anew over it. */
     void (*reconnect)(void *context);
     /** Is the program in the cache (or installed), whole and checked? It stays there as long as it is in use. */

@@ -81,12 +81,26 @@ static void log_text(enum tp__log_level level, const char *event, const char *ke
 
 /* ---- what the agent does ---- */
 
+/* The link misses it. */
+static void note_lost(void)
+{
+    tp__log_limited(TP__LOG_WARNING, "frame-lost", "reason=\"the socket is full\"", now_ms());
+}
+
 static void transmit(void *context, const uint8_t *bytes, size_t size)
 {
     const struct shell *shell = context;
-    /* One that does not get through is missed by the link. */
     if (shell->socket && !tp__socket_send(shell->socket, NULL, bytes, size))
-        tp__log_limited(TP__LOG_WARNING, "frame-lost", "reason=\"the socket is full\"", now_ms());
+        note_lost();
+}
+
+static void transmit_block(void *context, void *block, const uint8_t *bytes, size_t size)
+{
+    const struct shell *shell = context;
+    if (!shell->socket)
+        free(block);
+    else if (!tp__socket_send_block(shell->socket, NULL, block, bytes, size))
+        note_lost();
 }
 
 static void reconnect(void *context)
@@ -510,6 +524,7 @@ static bool open_agent(struct shell *shell, struct tp__problem *problem)
 {
     const struct agent_actions actions = {
         .transmit = transmit,
+        .transmit_block = transmit_block,
         .reconnect = reconnect,
         .program_find = program_find,
         .program_begin = program_begin,

@@ -15,6 +15,12 @@ static void transmit(void *context, const uint8_t *bytes, size_t size)
     agent->actions.transmit(agent->actions.context, bytes, size);
 }
 
+static void transmit_block(void *context, void *block, const uint8_t *bytes, size_t size)
+{
+    const struct agent *agent = context;
+    agent->actions.transmit_block(agent->actions.context, block, bytes, size);
+}
+
 static void welcomed(struct agent *agent)
 {
     agent->uplink.state = UPLINK_WELCOMED;
@@ -142,7 +148,11 @@ static bool say_hello(struct agent *agent)
 
 void uplink_connect(struct agent *agent)
 {
-    const struct tp__link_events events = {transmit, received, broken, agent};
+    const struct tp__link_events events = {.transmit = transmit,
+                                           .transmit_block = agent->actions.transmit_block ? transmit_block : NULL,
+                                           .received = received,
+                                           .broken = broken,
+                                           .context = agent};
     lose(agent);
     tp__link_free(agent->uplink.link);
     agent->uplink.wants_socket = false;

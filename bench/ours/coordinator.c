@@ -261,7 +261,8 @@ static void send_tasks(struct world *world, uint32_t count)
 static void open_end(struct world *world, uint32_t index, const struct tp__key *key)
 {
     struct end *end = &world->ends[index];
-    const struct tp__link_events events = {on_end_transmit, on_end_received, on_end_broken, end};
+    const struct tp__link_events events = {
+        .transmit = on_end_transmit, .received = on_end_received, .broken = on_end_broken, .context = end};
     *end = (struct end){.world = world, .key = key, .life = tp__id_new(), .incarnation = tp__id_new()};
     end->peer.size = 5;
     memcpy(end->peer.id + 1, &index, sizeof index);
@@ -296,7 +297,7 @@ static struct world *open_world(size_t nodes)
         fail("libsodium");
     authorize(world);
     crypto_sign_keypair(world->signing_public, world->signing_secret);
-    const struct coordinator_actions actions = {on_transmit, on_log, world};
+    const struct coordinator_actions actions = {.transmit = on_transmit, .log = on_log, .context = world};
     const struct coordinator_options options = {.name = "head", .queue_limit_bytes = UINT64_C(1) << 30};
     world->coordinator = or_fail(coordinator_new(&options, world->authorized, &actions, 1000));
     open_end(world, 0, &world->driver_key);

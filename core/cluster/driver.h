@@ -172,6 +172,7 @@ void tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served,
 /* driver_wire.c */
 
 void tp__driver_transmit(void *context, const uint8_t *bytes, size_t size);
+void tp__driver_transmit_block(void *context, void *block, const uint8_t *bytes, size_t size);
 /** Replaces the socket. */
 void tp__driver_reconnect(void *context);
 void tp__driver_disconnect(struct tp__driver *driver);

@@ -111,6 +111,7 @@ static bool on_dropped(void *context, const struct tp__session_operation *operat
 struct tp__session_actions tp__driver_actions(struct tp__driver *driver)
 {
     return (struct tp__session_actions){.transmit = tp__driver_transmit,
+                                        .transmit_block = tp__driver_transmit_block,
                                         .reconnect = tp__driver_reconnect,
                                         .result = on_result,
                                         .failure = on_failure,

@@ -4,6 +4,7 @@
 #include "link/socket.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <zmq.h>
 
 enum {
@@ -11,11 +12,21 @@ enum {
     MESSAGES_A_ROUND = 64, /* received before what was submitted meanwhile is looked at */
 };
 
+/* What is lost on its way out breaks the link, which is noticed. */
 void tp__driver_transmit(void *context, const uint8_t *bytes, size_t size)
 {
-    struct tp__driver *driver = context;
+    const struct tp__driver *driver = context;
     if (driver->socket)
-        (void)tp__socket_send(driver->socket, NULL, bytes, size); /* what is lost breaks the link, which is noticed */
+        (void)tp__socket_send(driver->socket, NULL, bytes, size);
+}
+
+void tp__driver_transmit_block(void *context, void *block, const uint8_t *bytes, size_t size)
+{
+    const struct tp__driver *driver = context;
+    if (driver->socket)
+        (void)tp__socket_send_block(driver->socket, NULL, block, bytes, size);
+    else
+        free(block);
 }
 
 void tp__driver_disconnect(struct tp__driver *driver)

@@ -32,6 +32,8 @@ struct tp__session_error {
 
 struct tp__session_actions {
     void (*transmit)(void *context, const uint8_t *bytes, size_t size);
+    /** link/link.h; may be NULL. */
+    void (*transmit_block)(void *context, void *block, const uint8_t *bytes, size_t size);
     /** Closes the socket and opens a new one; tp__session_connected follows. */
     void (*reconnect)(void *context);
     /** A task has ended, once for each that was submitted with a tag and not cancelled: a value's encoding, or an

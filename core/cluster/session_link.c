@@ -137,6 +137,12 @@ static void transmit(void *context, const uint8_t *bytes, size_t size)
     session->actions.transmit(session->actions.context, bytes, size);
 }
 
+static void transmit_block(void *context, void *block, const uint8_t *bytes, size_t size)
+{
+    struct tp__session *session = context;
+    session->actions.transmit_block(session->actions.context, block, bytes, size);
+}
+
 static void broken(void *context, const char *reason)
 {
     tp__session_unlink(context, reason);
@@ -183,8 +189,11 @@ void tp__session_wire_connected(struct tp__session *session)
     session->wire.broken = false;
     session->wire.connected_ms = session->now_ms;
     session->wire.reconnect_ms = INT64_MAX;
-    const struct tp__link_events events = {
-        .transmit = transmit, .received = received, .broken = broken, .context = session};
+    const struct tp__link_events events = {.transmit = transmit,
+                                           .transmit_block = session->actions.transmit_block ? transmit_block : NULL,
+                                           .received = received,
+                                           .broken = broken,
+                                           .context = session};
     session->wire.link = tp__link_new(&events, session->now_ms);
     if (session->wire.link)
         say_hello(session);

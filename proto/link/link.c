@@ -119,15 +119,28 @@ static uint8_t *prepend_field(uint8_t *end, unsigned field, uint64_t value)
     return end - size;
 }
 
-/* Numbers a body with HEADROOM_BYTES in front of it, and sends it. */
-static void transmit(struct tp__link *link, uint8_t *body, size_t size)
+/* Numbers a body with HEADROOM_BYTES in front of it. Returns where it begins now. */
+static const uint8_t *number_body(struct tp__link *link, uint8_t *body)
 {
     enum { NUMBER = 1, RECEIVED = 2 }; /* taskpool.proto */
     uint8_t *start = prepend_field(body, RECEIVED, link->received);
-    start = prepend_field(start, NUMBER, ++link->sent);
     link->sent_ms = link->now_ms;
     link->unacknowledged_bytes = 0;
-    link->events.transmit(link->events.context, start, size + (size_t)(body - start));
+    return prepend_field(start, NUMBER, ++link->sent);
+}
+
+/* Numbers and sends a frame, which is gone then. */
+static void transmit(struct tp__link *link, struct frame *frame)
+{
+    uint8_t *body = frame->bytes + HEADROOM_BYTES;
+    const uint8_t *start = number_body(link, body);
+    const size_t size = frame->size + (size_t)(body - start);
+    if (size >= TP__LARGE_FRAME_BYTES && link->events.transmit_block) {
+        link->events.transmit_block(link->events.context, frame, start, size);
+    } else {
+        link->events.transmit(link->events.context, start, size);
+        free(frame);
+    }
 }
 
 static void send_heartbeat(struct tp__link *link)
@@ -135,7 +148,8 @@ static void send_heartbeat(struct tp__link *link)
     uint8_t bytes[HEADROOM_BYTES + 2];
     bytes[HEADROOM_BYTES] = TASKPOOL__FRAME__BODY_HEARTBEAT << 3 | PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
     bytes[HEADROOM_BYTES + 1] = 0; /* an empty message */
-    transmit(link, bytes + HEADROOM_BYTES, 2);
+    const uint8_t *start = number_body(link, bytes + HEADROOM_BYTES);
+    link->events.transmit(link->events.context, start, (size_t)(bytes + sizeof bytes - start));
 }
 
 static void count_under_way(struct tp__link *link, size_t bytes)
@@ -163,9 +177,9 @@ static void pump(struct tp__link *link)
             if (!queue->head)
                 queue->tail = &queue->head;
             queue->bytes -= frame->size;
-            transmit(link, frame->bytes + HEADROOM_BYTES, frame->size);
-            count_under_way(link, frame->size + FRAME_COST_BYTES);
-            free(frame);
+            const size_t cost = frame->size + FRAME_COST_BYTES;
+            transmit(link, frame);
+            count_under_way(link, cost);
         }
     }
 }
@@ -185,8 +199,7 @@ bool tp__link_send(struct tp__link *link, enum tp__lane lane, Taskpool__Frame *m
     frame->next = NULL;
     frame->size = taskpool__frame__pack(message, frame->bytes + HEADROOM_BYTES);
     if (lane == TP__LANE_CONTROL) {
-        transmit(link, frame->bytes + HEADROOM_BYTES, frame->size);
-        free(frame);
+        transmit(link, frame);
         return true;
     }
     struct queue *queue = &link->queues[lane];
@@ -249,13 +262,14 @@ void tp__link_receive(struct tp__link *link, const uint8_t *bytes, size_t size, 
     if (link->broken)
         return;
     link->now_ms = now_ms;
-    Taskpool__Frame *frame = tp__frame_unpack(bytes, size);
+    struct tp__frame_view view;
+    const Taskpool__Frame *frame = tp__frame_view(&view, bytes, size);
     if (!frame) {
         break_link(link, "a frame is malformed, or there is no memory for it");
         return;
     }
     if (!accept_frame(link, frame)) {
-        tp__frame_free(frame);
+        tp__frame_view_end(&view);
         return;
     }
     link->heard_ms = now_ms;
@@ -269,7 +283,7 @@ void tp__link_receive(struct tp__link *link, const uint8_t *bytes, size_t size, 
         if (!freed)
             link->freed = NULL;
     }
-    tp__frame_free(frame);
+    tp__frame_view_end(&view);
     /* after the callback, whose answer may have carried the acknowledgement */
     if (!freed && !link->broken && link->unacknowledged_bytes >= ACKNOWLEDGE_BYTES)
         send_heartbeat(link);

@@ -19,6 +19,7 @@ enum tp__lane { TP__LANE_CONTROL, TP__LANE_BULK, TP__LANE_PROGRAM, TP__LANES };
 
 enum {
     TP__LINK_WINDOW_BYTES = 2 << 20, /**< of bulk and programs under way */
+    TP__LARGE_FRAME_BYTES = 4096,    /**< from here on a copy costs more than what spares it */
     TP__HEARTBEAT_MS = 300,
     TP__SILENT_MS = 1000,
     TP__LOST_MS = 3000
@@ -27,7 +28,11 @@ enum {
 struct tp__link_events {
     /** Hands a packed frame to the socket. Must not call back. */
     void (*transmit)(void *context, const uint8_t *bytes, size_t size);
-    /** A frame arrived in order; never a Heartbeat. It is freed after the call. The link may be freed in the call. */
+    /** The same for a frame from TP__LARGE_FRAME_BYTES on, to spare a copy of it: takes over `block`, which is from
+     *  malloc and holds the bytes. NULL: those go to `transmit` as well. */
+    void (*transmit_block)(void *context, void *block, const uint8_t *bytes, size_t size);
+    /** A frame arrived in order; never a Heartbeat. It is freed after the call, and its large fields lie in the message
+     *  that came. The link may be freed in the call. */
     void (*received)(void *context, const Taskpool__Frame *frame);
     /** A gap, a malformed frame, a Reset: nothing more goes either way. Once. The link may be freed in the call. */
     void (*broken)(void *context, const char *reason);

@@ -210,9 +210,32 @@ int tp__socket_receive(void *socket, struct tp__peer *peer, struct tp__public_ke
     return 1;
 }
 
+static bool send_address(void *socket, const struct tp__peer *peer)
+{
+    return !is_router(socket) || zmq_send(socket, peer->id, peer->size, ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0;
+}
+
 bool tp__socket_send(void *socket, const struct tp__peer *peer, const uint8_t *bytes, size_t size)
 {
-    if (is_router(socket) && zmq_send(socket, peer->id, peer->size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
+    return send_address(socket, peer) && zmq_send(socket, bytes, size, ZMQ_DONTWAIT) >= 0;
+}
+
+/* Called by a thread of libzmq when it has sent it all. */
+static void free_block(void *bytes, void *block)
+{
+    (void)bytes;
+    free(block);
+}
+
+bool tp__socket_send_block(void *socket, const struct tp__peer *peer, void *block, const uint8_t *bytes, size_t size)
+{
+    zmq_msg_t message;
+    if (zmq_msg_init_data(&message, (void *)(uintptr_t)bytes, size, free_block, block) != 0) {
+        free(block);
         return false;
-    return zmq_send(socket, bytes, size, ZMQ_DONTWAIT) >= 0;
+    }
+    if (send_address(socket, peer) && zmq_msg_send(&message, socket, ZMQ_DONTWAIT) >= 0)
+        return true;
+    (void)zmq_msg_close(&message);
+    return false;
 }

@@ -38,6 +38,8 @@ struct tp__peer {
 int tp__socket_receive(void *socket, struct tp__peer *peer, struct tp__public_key *sender, void *zmq_message);
 /** Sends without waiting. False: the peer is gone, or its pipe full. */
 bool tp__socket_send(void *socket, const struct tp__peer *peer, const uint8_t *bytes, size_t size);
+/** The same without a copy: takes over `block`, from malloc, in which the bytes lie. */
+bool tp__socket_send_block(void *socket, const struct tp__peer *peer, void *block, const uint8_t *bytes, size_t size);
 
 /** For poll(2): the descriptor becomes readable when something has changed; any call on the socket may take that news.
  *  So before each sleep, ask whether a message is there. -1 on failure. */

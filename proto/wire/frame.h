@@ -13,6 +13,15 @@
 Taskpool__Frame *tp__frame_unpack(const uint8_t *bytes, size_t size);
 void tp__frame_free(Taskpool__Frame *frame);
 
+/** The same without a copy of the one long field that some frames have (a payload's part, what a stream has sealed):
+ *  that lies in `bytes`, which stay until tp__frame_view_end. */
+struct tp__frame_view {
+    Taskpool__Frame *frame;
+    ProtobufCBinaryData *field; /**< NULL: there is none */
+};
+const Taskpool__Frame *tp__frame_view(struct tp__frame_view *view, const uint8_t *bytes, size_t size);
+void tp__frame_view_end(struct tp__frame_view *view);
+
 /** Packs into memory from malloc; NULL without. */
 uint8_t *tp__frame_pack(const Taskpool__Frame *frame, size_t *size);
 

@@ -185,7 +185,8 @@ static void connect_node(struct node_end *end, void *zmq, const struct place *pl
         .socket = tp__socket_connect(zmq, endpoint, &place->node, &place->coordinator.public_key, &problem)};
     if (!end->socket)
         fail_msg("%s", problem.text);
-    const struct tp__link_events events = {on_transmit, on_received, on_broken, end};
+    const struct tp__link_events events = {
+        .transmit = on_transmit, .received = on_received, .broken = on_broken, .context = end};
     end->link = tp__link_new(&events, now_ms());
     assert_non_null(end->link);
     const struct tp__id life = tp__id_new();

@@ -103,7 +103,7 @@ struct world *world_open(const struct coordinator_options *options)
     unlink(path);
     if (!world->authorized)
         fail_msg("%s", problem.text);
-    const struct coordinator_actions actions = {on_transmit, on_log, world};
+    const struct coordinator_actions actions = {.transmit = on_transmit, .log = on_log, .context = world};
     const struct coordinator_options none = {.name = "head"};
     world->coordinator = coordinator_new(options ? options : &none, world->authorized, &actions, world->now_ms);
     assert_non_null(world->coordinator);
@@ -236,7 +236,8 @@ struct end *world_connect(struct world *world, const struct tp__key *key)
     end->id.size = 5;
     memcpy(end->id.id + 1, &index, sizeof index);
     world->ends[world->end_count++] = end;
-    const struct tp__link_events events = {on_end_transmit, on_end_received, on_end_broken, end};
+    const struct tp__link_events events = {
+        .transmit = on_end_transmit, .received = on_end_received, .broken = on_end_broken, .context = end};
     end->link = tp__link_new(&events, world->now_ms);
     assert_non_null(end->link);
     return end;

@@ -264,7 +264,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!authorized)
         start();
     now_ms = 1000000;
-    const struct coordinator_actions actions = {on_transmit, on_log, NULL};
+    const struct coordinator_actions actions = {.transmit = on_transmit, .log = on_log, .context = NULL};
     coordinator = coordinator_new(&(struct coordinator_options){.name = "head"}, authorized, &actions, now_ms);
     check(coordinator != NULL);
     for (size_t i = 0; i < PEERS; i++)

@@ -16,6 +16,9 @@ static void check(bool holds)
 static void unpack(const uint8_t *bytes, size_t size)
 {
     Taskpool__Frame *frame = tp__frame_unpack(bytes, size);
+    struct tp__frame_view view;
+    const Taskpool__Frame *viewed = tp__frame_view(&view, bytes, size);
+    check(frame || !viewed); /* it has less to unpack, and a smaller budget */
     if (!frame)
         return;
     check(frame->body_case != TASKPOOL__FRAME__BODY__NOT_SET);
@@ -23,6 +26,12 @@ static void unpack(const uint8_t *bytes, size_t size)
     size_t packed_size, again_size;
     uint8_t *packed = tp__frame_pack(frame, &packed_size);
     check(packed != NULL);
+    if (viewed) {
+        uint8_t *same = tp__frame_pack(viewed, &again_size);
+        check(same && again_size == packed_size && memcmp(same, packed, packed_size) == 0);
+        free(same);
+    }
+    tp__frame_view_end(&view);
     Taskpool__Frame *again = tp__frame_unpack(packed, packed_size);
     if (again) {
         uint8_t *twice = tp__frame_pack(again, &again_size);
@@ -103,7 +112,8 @@ static void receive_near(struct end *end, uint64_t number, uint64_t received, ui
 static void converse(const uint8_t *data, size_t size)
 {
     struct end end = {0};
-    const struct tp__link_events events = {on_transmit, on_received, on_broken, &end};
+    const struct tp__link_events events = {
+        .transmit = on_transmit, .received = on_received, .broken = on_broken, .context = &end};
     int64_t now_ms = 0;
     uint64_t number = 0;
     end.link = tp__link_new(&events, now_ms);

@@ -90,7 +90,8 @@ static struct end *make(void)
 {
     struct end *end = calloc(1, sizeof *end);
     assert_non_null(end);
-    const struct tp__link_events events = {on_transmit, on_received, on_broken, end};
+    const struct tp__link_events events = {
+        .transmit = on_transmit, .received = on_received, .broken = on_broken, .context = end};
     end->link = tp__link_new(&events, 0);
     assert_non_null(end->link);
     return end;

@@ -21,9 +21,8 @@ struct end {
     uint64_t number; /* of the other end's last frame */
 };
 
-static void on_transmit(void *context, const uint8_t *bytes, size_t size)
+static void take(struct end *end, const uint8_t *bytes, size_t size)
 {
-    struct end *end = context;
     end->counted++;
     if (end->counts_only)
         return;
@@ -32,6 +31,19 @@ static void on_transmit(void *context, const uint8_t *bytes, size_t size)
     assert_non_null(frame);
     end->sent[end->sent_count++] = frame;
     assert_true(frame->number == end->sent_count); /* without a gap from the first on */
+}
+
+static void on_transmit(void *context, const uint8_t *bytes, size_t size)
+{
+    assert_true(size < TP__LARGE_FRAME_BYTES);
+    take(context, bytes, size);
+}
+
+static void on_transmit_block(void *context, void *block, const uint8_t *bytes, size_t size)
+{
+    assert_true(size >= TP__LARGE_FRAME_BYTES);
+    take(context, bytes, size);
+    free(block);
 }
 
 static void set_credit(Taskpool__Frame *frame, Taskpool__Credit *credit, uint64_t total)
@@ -88,7 +100,11 @@ static struct end *make(int64_t now_ms)
 {
     struct end *end = calloc(1, sizeof *end);
     assert_non_null(end);
-    const struct tp__link_events events = {on_transmit, on_received, on_broken, end};
+    const struct tp__link_events events = {.transmit = on_transmit,
+                                           .transmit_block = on_transmit_block,
+                                           .received = on_received,
+                                           .broken = on_broken,
+                                           .context = end};
     end->link = tp__link_new(&events, now_ms);
     assert_non_null(end->link);
     return end;

@@ -401,8 +401,11 @@ static void a_message_past_the_limit_costs_its_sender_the_connection(void **stat
     expect_disconnected(watch);
     send_text(good, "good");
     (void)expect(&house, "good", DRIVER);
-    /* one that is as long as it may be arrives */
-    assert_true(tp__socket_send(good, NULL, huge, TP__FRAME_LIMIT_BYTES));
+    /* one that is as long as it may be arrives, from wherever in its memory */
+    uint8_t *block = calloc(1, TP__FRAME_LIMIT_BYTES + 8);
+    assert_non_null(block);
+    memcpy(block + 8, "begin", 5);
+    assert_true(tp__socket_send_block(good, NULL, block, block + 8, TP__FRAME_LIMIT_BYTES));
     zmq_pollitem_t router = {.socket = house.router, .events = ZMQ_POLLIN};
     assert_int_equal(zmq_poll(&router, 1, PATIENCE_MS), 1);
     struct tp__peer address;
@@ -410,6 +413,7 @@ static void a_message_past_the_limit_costs_its_sender_the_connection(void **stat
     zmq_msg_t message;
     assert_int_equal(tp__socket_receive(house.router, &address, &sender, &message), 1);
     assert_int_equal(zmq_msg_size(&message), TP__FRAME_LIMIT_BYTES);
+    assert_memory_equal(zmq_msg_data(&message), "begin", 5);
     (void)zmq_msg_close(&message);
     tp__watch_close(watch);
     assert_int_equal(zmq_close(bad), 0);
@@ -435,6 +439,8 @@ static void sending_to_a_peer_that_is_gone_says_so(void **state)
     assert_true(gone);
     const struct tp__peer nobody = {.size = 5, .id = {0, 1, 2, 3, 4}};
     assert_false(tp__socket_send(house.router, &nobody, (const uint8_t *)"x", 1));
+    uint8_t *block = calloc(1, 100); /* it is freed all the same */
+    assert_false(tp__socket_send_block(house.router, &nobody, block, block, 100));
     stop_monitor(house.router, events);
     close_house(&house);
 }

@@ -159,12 +159,124 @@ static void a_frame_that_would_swell_is_refused(void **state)
     free(list);
 }
 
+/* ---- views ---- */
+
+enum { PART_BYTES = 100000 };
+
+static uint8_t *packed_payload(size_t part_bytes, size_t *size)
+{
+    static uint8_t part[PART_BYTES];
+    for (size_t i = 0; i < part_bytes; i++)
+        part[i] = (uint8_t)(i * 7 + i / 256);
+    const struct tp__id session = tp__id_new();
+    Taskpool__Payload payload = TASKPOOL__PAYLOAD__INIT;
+    payload.session = tp__field_of_id(&session);
+    payload.sequence = 77;
+    payload.offset = 5;
+    payload.part = tp__field(part, part_bytes);
+    Taskpool__Frame frame = TASKPOOL__FRAME__INIT;
+    frame.number = 300;
+    frame.received = 2;
+    frame.body_case = TASKPOOL__FRAME__BODY_PAYLOAD;
+    frame.payload = &payload;
+    uint8_t *bytes = tp__frame_pack(&frame, size);
+    assert_non_null(bytes);
+    return bytes;
+}
+
+static bool lies_in(const void *inner, const uint8_t *bytes, size_t size)
+{
+    return (const uint8_t *)inner >= bytes && (const uint8_t *)inner < bytes + size;
+}
+
+static void assert_same(const uint8_t *bytes, size_t size, bool is_in_place)
+{
+    Taskpool__Frame *unpacked = tp__frame_unpack(bytes, size);
+    struct tp__frame_view view;
+    const Taskpool__Frame *viewed = tp__frame_view(&view, bytes, size);
+    assert_non_null(unpacked);
+    assert_non_null(viewed);
+    assert_int_equal(view.field && lies_in(view.field->data, bytes, size), is_in_place);
+    size_t sizes[2];
+    uint8_t *packed[2] = {tp__frame_pack(unpacked, &sizes[0]), tp__frame_pack(viewed, &sizes[1])};
+    assert_int_equal(sizes[0], sizes[1]);
+    assert_memory_equal(packed[0], packed[1], sizes[0]);
+    free(packed[0]);
+    free(packed[1]);
+    tp__frame_view_end(&view);
+    tp__frame_free(unpacked);
+}
+
+static void a_view_is_what_unpacking_gives(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 1, 4095, 4096, 4097, PART_BYTES};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        size_t size;
+        uint8_t *bytes = packed_payload(sizes[i], &size);
+        assert_same(bytes, size, sizes[i] >= 4096);
+        free(bytes);
+    }
+}
+
+/* The last one of two counts. */
+static void a_view_of_two_bodies_or_fields_is_what_unpacking_gives(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t bytes[8];
+        size_t size;
+        bool is_in_body;
+    } more[] = {
+        {{5 << 3 | 2, 1, 'x'}, 3, true}, /* another part */
+        {{TASKPOOL__FRAME__BODY_HEARTBEAT << 3 | 2, 0}, 2, false},
+    };
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+        size_t size;
+        uint8_t *bytes = packed_payload(PART_BYTES, &size);
+        uint8_t *longer = malloc(size + more[i].size);
+        assert_non_null(longer);
+        memcpy(longer, bytes, size);
+        memcpy(longer + size, more[i].bytes, more[i].size);
+        if (more[i].is_in_body) { /* number 300, received 2, then the body's tag, and its length in three bytes */
+            const size_t at = 3 + 2 + 2;
+            const size_t length = size - at - 3 + more[i].size;
+            longer[at] = (uint8_t)(length | 0x80);
+            longer[at + 1] = (uint8_t)(length >> 7 | 0x80);
+            longer[at + 2] = (uint8_t)(length >> 14);
+        }
+        assert_same(longer, size + more[i].size, false);
+        free(longer);
+        free(bytes);
+    }
+}
+
+static void what_is_cut_anywhere_is_no_view(void **state)
+{
+    (void)state;
+    size_t size;
+    uint8_t *bytes = packed_payload(5000, &size);
+    for (size_t cut = 0; cut < size; cut++) {
+        uint8_t *part = malloc(cut + 1); /* of its own, for the sanitizer to watch its end */
+        assert_non_null(part);
+        memcpy(part, bytes, cut);
+        struct tp__frame_view view;
+        assert_null(tp__frame_view(&view, part, cut));
+        tp__frame_view_end(&view);
+        free(part);
+    }
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_is_unpacked_as_it_was_packed), cmocka_unit_test(a_frame_without_a_body_is_refused),
         cmocka_unit_test(a_frame_past_the_limit_is_refused),    cmocka_unit_test(full_frames_are_within_the_budget),
         cmocka_unit_test(a_frame_that_would_swell_is_refused),
+        cmocka_unit_test(a_view_is_what_unpacking_gives),
+        cmocka_unit_test(a_view_of_two_bodies_or_fields_is_what_unpacking_gives),
+        cmocka_unit_test(what_is_cut_anywhere_is_no_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

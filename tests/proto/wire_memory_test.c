@@ -103,7 +103,8 @@ static void a_link_says_that_it_could_not_send(void **state)
 {
     (void)state;
     struct end end = {0};
-    const struct tp__link_events events = {on_transmit, on_received, on_broken, &end};
+    const struct tp__link_events events = {
+        .transmit = on_transmit, .received = on_received, .broken = on_broken, .context = &end};
     until_failure = 0;
     struct tp__link *link = tp__link_new(&events, 0);
     until_failure = -1;
@@ -142,7 +143,8 @@ static void a_frame_that_finds_no_memory_breaks_the_link(void **state)
     unsigned broken = 0;
     for (long allowed = 0;; allowed++) {
         struct end end = {0};
-        const struct tp__link_events events = {on_transmit, on_received, on_broken, &end};
+        const struct tp__link_events events = {
+        .transmit = on_transmit, .received = on_received, .broken = on_broken, .context = &end};
         struct tp__link *link = tp__link_new(&events, 0);
         until_failure = allowed;
         tp__link_receive(link, bytes, size, 0);
