@@ -68,7 +68,8 @@ static void on_transmit(void *context, const struct tp__peer *peer, const uint8_
         note_not_sent();
 }
 
-static void on_transmit_block(void *context, const struct tp__peer *peer, void *block, const uint8_t *bytes, size_t size)
+static void on_transmit_block(void *context, const struct tp__peer *peer, void *block, const uint8_t *bytes,
+                              size_t size)
 {
     const struct shell *shell = context;
     if (!tp__socket_send_block(shell->socket, peer, block, bytes, size))

@@ -27,7 +27,7 @@ enum {
     PROCESSES_LIMIT = 64,            /* of a session, besides the common one; one more for each level of depth */
     STALLED_LIMIT = 4096 + 64,       /* tasks of a session that wait for a process; more than come for one credit */
     WAITING_LIMIT_BYTES = 512 << 20, /* payloads of tasks that are not handed to a worker process */
-    STREAM_LIMIT_BYTES = 64 << 20,   /* unacknowledged: nothing more of that session starts */
+    STREAM_LIMIT_BYTES = 16 << 20,   /* unacknowledged: nothing more of that session starts */
     STREAM_PAUSE_BYTES = 128 << 20,  /* ...: its processes are not listened to */
     STREAM_KILL_BYTES = 1 << 30,     /* ...: the process that goes on is killed */
     OUTPUT_LIMIT_BYTES = 4 << 20,    /* ...: output is dropped */
@@ -214,7 +214,8 @@ struct credit {
     uint64_t finished;
     bool drained;
     int64_t sent_ms;
-    double rate; /**< finished a millisecond */
+    double rate;       /**< finished a millisecond */
+    double task_bytes; /**< what a task that comes captures, on average */
     uint64_t window_finished;
     int64_t window_ms; /**< when the measured window began */
     bool is_asking;    /**< all credit was used, more was announced, and nothing of it has come that could start */
@@ -405,6 +406,8 @@ void blame_start(struct agent *agent, struct session *session, uint32_t cell, ui
 
 void credit_reset(struct agent *agent);
 void credit_update(struct agent *agent);
+/** A task came, with so many bytes of captures. */
+void credit_arrived(struct agent *agent, uint32_t bytes);
 int64_t credit_tick(struct agent *agent);
 /** Tasks that are here and have not started. */
 uint64_t credit_waiting(const struct agent *agent);

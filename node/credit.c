@@ -6,6 +6,8 @@
  * credit down to the least. Announcements wait until an eighth of what is wanted has gathered and half of it is used:
  * while more is left, the coordinator has nothing that waits for it. What has started is counted by the processes in
  * shared memory and told by nobody: while tasks wait, the agent looks, the more rarely the longer nothing has changed.
+ * On a busy link a trip takes the longer the more is under way: with large tasks the credit would grow with what it causes.
+ * So as many bytes are asked for as the fastest links carry in 10 ms, and no more.
  * What waits for its driver, which may be gone, keeps no work of others away: after a while it uses no credit. But the
  * driver may only be slow, and other nodes idle: so it is a limited number of tasks. As the coordinator places nothing
  * of a driver that is silent for TP__SILENT_MS, those of one that is gone stay below.
@@ -21,6 +23,8 @@ enum {
     POLL_FIRST_MS = 2,
     POLL_LAST_MS = 100,
     TRIP_LIMIT_MS = 500, /* longer: there was nothing to do */
+    AHEAD_BYTES = 16 << 20,
+    SMOOTHED_TASKS = 16, /* about so many of those that came last count for the average of their sizes */
     PEOPLE_MS = 1000,    /* how old the numbers for people may become */
     DRIVER_PATIENCE_MS = TP__SILENT_MS + 500,
     FORSAKEN_LIMIT = WANT_LIMIT /* tasks of a session that wait for its driver and use no credit */
@@ -99,12 +103,20 @@ static void time_trip(struct agent *agent, uint64_t waiting)
     credit->trip_ms = trip_ms < credit->trip_ms ? trip_ms : credit->trip_ms + (trip_ms - credit->trip_ms + 3) / 4;
 }
 
+void credit_arrived(struct agent *agent, uint32_t bytes)
+{
+    struct credit *credit = &agent->credit;
+    credit->task_bytes += ((double)bytes - credit->task_bytes) / SMOOTHED_TASKS;
+}
+
 static uint64_t wanted(const struct agent *agent)
 {
     if (agent->draining)
         return 0;
     /* Half a trip more, so that the rate can grow. */
-    const double work = agent->credit.rate * (WORK_MS + 1.5 * (double)agent->credit.trip_ms);
+    double work = agent->credit.rate * (WORK_MS + 1.5 * (double)agent->credit.trip_ms);
+    if (work * agent->credit.task_bytes > AHEAD_BYTES)
+        work = AHEAD_BYTES / agent->credit.task_bytes;
     const uint64_t least = 2 * (uint64_t)agent->options.workers;
     const uint64_t want = work < WANT_LIMIT ? (uint64_t)work : WANT_LIMIT;
     if (want >= least)

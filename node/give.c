@@ -51,18 +51,15 @@ static bool append_task(struct worker *worker, const struct tp__leaf *leaf)
         out->size = (size_t)(to - out->bytes);
         return true;
     }
-    struct tp__buffer body = {NULL, 0, 0};
-    bool good = tp__buffer_reserve(&body, size);
-    if (good) {
-        tp__put_bytes(put_head(body.bytes, worker, leaf), leaf->payload, leaf->length);
-        good = tp__record_append(out, &(struct tp__record){.type = TP__RECORD_TASK,
-                                                           .task = leaf->sequence,
-                                                           .dispatch = leaf->dispatch,
-                                                           .body = body.bytes,
-                                                           .size = size});
-    }
-    tp__buffer_free(&body);
-    return good;
+    uint8_t head[TASK_HEAD_BYTES];
+    put_head(head, worker, leaf);
+    return tp__record_append_headed(out,
+                                    &(struct tp__record){.type = TP__RECORD_TASK,
+                                                         .task = leaf->sequence,
+                                                         .dispatch = leaf->dispatch,
+                                                         .body = leaf->payload,
+                                                         .size = leaf->length},
+                                    head, sizeof head);
 }
 
 /* Of a task that is not in a list. False without memory: it is where it was. */

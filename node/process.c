@@ -290,20 +290,27 @@ static void want(struct process *process)
     events_want(process->all->events, &process->socket, read | write);
 }
 
+/* As much as the socket takes. All of it if the process is ending: on_alive or on_socket will find out. */
+static size_t write_some(const struct process *process, const uint8_t *bytes, size_t size)
+{
+    size_t written = 0;
+    while (process->socket.descriptor >= 0 && written < size) {
+        const ssize_t sent =
+            send(process->socket.descriptor, bytes + written, size - written, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent > 0)
+            written += (size_t)sent;
+        else if (errno == EAGAIN)
+            break;
+        else if (errno != EINTR)
+            written = size;
+    }
+    return written;
+}
+
 static void flush(struct process *process)
 {
     struct tp__buffer *sending = &process->sending;
-    while (process->socket.descriptor >= 0 && process->sent < sending->size) {
-        const ssize_t sent = send(process->socket.descriptor, sending->bytes + process->sent,
-                                  sending->size - process->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent > 0) {
-            process->sent += (size_t)sent;
-        } else if (errno == EAGAIN) {
-            break;
-        } else if (errno != EINTR) {
-            process->sent = sending->size; /* it is ending: on_alive or on_socket will find out */
-        }
-    }
+    process->sent += write_some(process, sending->bytes + process->sent, sending->size - process->sent);
     if (process->sent == sending->size)
         process->sent = sending->size = 0;
     if (sending->size == 0 && sending->capacity > SEND_AT_ONCE_BYTES)
@@ -352,7 +359,10 @@ void process_send(struct processes *processes, uint32_t worker, const uint8_t *r
                              processes->send_limit_bytes >> 20);
         return;
     }
-    if (!tp__buffer_append(sending, records, size)) {
+    size_t written = 0;
+    if (sending->size == 0 && size >= SEND_AT_ONCE_BYTES)
+        written = write_some(process, records, size); /* much, and most of it need not be copied */
+    if (!tp__buffer_append(sending, records + written, size - written)) {
         process_kill_because(process, "could not be sent its tasks: the node is out of memory");
         return;
     }

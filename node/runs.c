@@ -103,6 +103,7 @@ static void take(struct agent *agent, struct session *session, const struct tp__
         return_leaf(session, leaf, TP__RETURNED_RECALLED, "the node is full");
         return;
     }
+    credit_arrived(agent, leaf->length);
     struct task *task = task_insert(agent, session, leaf);
     if (!task) {
         return_leaf(session, leaf, TP__RETURNED_RECALLED, "the node is out of memory");

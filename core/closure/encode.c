@@ -20,8 +20,23 @@ enum { INDEX_SIZE_MAX = 5 };
 struct writer {
     uint8_t *end;                    /* where the next byte goes */
     const tp_task_definition *alien; /* a task that is not in the program's table */
-    const char *refused;             /* what else cannot be encoded */
+    const char *refused;             /* what else cannot be encoded, */
+    const tp_parameter *parameter;   /* the parameter of the outermost task that it is in, */
+    bool is_made;                    /* and whether a call made it, which may have run out of memory */
 };
+
+static void refuse(struct writer *writer, const char *why, bool is_made)
+{
+    if (writer->refused)
+        return;
+    writer->refused = why;
+    writer->is_made = is_made;
+}
+
+static void refuse_failed(struct writer *writer)
+{
+    refuse(writer, "the call that made it failed", true);
+}
 
 static size_t number_size(uint64_t number)
 {
@@ -152,7 +167,7 @@ static void write_run(struct writer *writer, const void *data, size_t size)
 static void write_owned_run(struct writer *writer, const void *data, size_t size, const struct tp__block *owner)
 {
     if (owner == TP__OWNER_FAILED || (!data && size > 0))
-        writer->refused = "the call that made it failed";
+        refuse_failed(writer);
     else
         write_run(writer, data, size);
 }
@@ -162,7 +177,10 @@ static void write_channel(struct writer *writer, const tp_channel *channel)
     const char *name = channel ? tp_channel_name(channel) : "";
     const size_t length = strlen(name);
     if (length == 0)
-        writer->refused = "a channel without a name cannot leave its task: make it with tp_pool_channel";
+        refuse(writer,
+               channel ? "a channel without a name cannot leave its task: make it with tp_pool_channel"
+                       : "the channel is NULL",
+               false);
     else
         write_run(writer, name, length);
 }
@@ -177,14 +195,17 @@ static void write_task(struct writer *writer, const tp_task_definition *task, co
     write_number(writer, index);
     for (size_t i = without_first; i < task->parameter_count; i++) {
         const tp_parameter *parameter = &task->parameters[i];
+        const bool was_refused = writer->refused != NULL;
         write_value(writer, parameter->kind, parameter->size, (const char *)captures + parameter->offset);
+        if (writer->refused && !was_refused)
+            writer->parameter = parameter;
     }
 }
 
 static void write_closure(struct writer *writer, const struct tp__closure *closure)
 {
     if (!closure) {
-        writer->refused = "it is no closure (a tp_bind that failed?)";
+        refuse(writer, "it is no closure (a tp_bind that failed?)", true);
         return;
     }
     write_byte(writer, closure->takes_argument);
@@ -236,7 +257,7 @@ static void write_tree(struct writer *writer, tp_value value)
         if (value.as.block)
             write_container(writer, value.as.block);
         else
-            writer->refused = "a list or map that nobody made";
+            refuse(writer, "a list or map that nobody made", true);
         break;
     case TP_VALUE_CLOSURE:
         write_closure(writer, value.as.closure);
@@ -246,7 +267,7 @@ static void write_tree(struct writer *writer, tp_value value)
         break;
     case TP_VALUE_FAILED:
     default:
-        writer->refused = "the call that made it failed";
+        refuse_failed(writer);
         break;
     }
 }
@@ -298,15 +319,22 @@ static tp_status start(struct writer *writer, struct tp__encoded *out, size_t si
     return TP_OK;
 }
 
-static tp_status finish(const struct writer *writer, struct tp__encoded *out, const char *what)
+/* `task` NULL: it is a value. */
+static tp_status finish(const struct writer *writer, struct tp__encoded *out, const tp_task_definition *task)
 {
     if (!writer->alien && !writer->refused) {
         out->size = (size_t)(writer->end - out->bytes);
         return TP_OK;
     }
     tp__encoded_free(out);
+    /* What ran out of memory when it was made says so here, where it is first looked at. */
+    if (writer->refused && writer->is_made && tp_last_error()->status == TP_E_NOMEM)
+        return tp__fail_nomem(task ? "a task's captures" : "a value");
+    if (writer->refused && task)
+        return tp__fail(TP_E_ARGUMENT, "parameter '%s' of task '%s': %s", writer->parameter->name, task->name,
+                        writer->refused);
     if (writer->refused)
-        return tp__fail(TP_E_ARGUMENT, "%s cannot be encoded: %s", what, writer->refused);
+        return tp__fail(TP_E_ARGUMENT, "a value cannot leave its task: %s", writer->refused);
     return tp__fail(TP_E_ARGUMENT,
                     "task '%s' (%s:%d) is not in the table of the main program: a TP_LOCAL_TASK or a task of a shared "
                     "library runs in this process only",
@@ -350,7 +378,7 @@ tp_status tp__closure_encode(const tp_task_definition *task, const void *capture
     if (status != TP_OK)
         return status;
     write_task(&writer, task, captures, false);
-    return finish(&writer, out, task->name);
+    return finish(&writer, out, task);
 }
 
 tp_status tp__value_encode(tp_kind kind, size_t size, const void *value, struct tp__encoded *out)
@@ -365,5 +393,5 @@ tp_status tp__value_encode(tp_kind kind, size_t size, const void *value, struct 
     if (status != TP_OK)
         return status;
     write_value(&writer, kind, size, value);
-    return finish(&writer, out, "a value");
+    return finish(&writer, out, NULL);
 }

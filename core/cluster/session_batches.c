@@ -7,6 +7,9 @@
  * until the coordinator has said of each of its tasks where it went: only then has it left the coordinator. Tasks that
  * are run again get batches of their own, which the coordinator places before the others of their depth.
  *
+ * Large tasks stay here when so many bytes are ahead of them that the coordinator has enough to do: there they would
+ * only take memory once more.
+ *
  * A part of the budget is a reserve. A batch goes into it only if it is deeper than those that are in it: so tasks that
  * no node takes now, as all are full, never keep back the deeper ones that what is parked there waits for. Of the last
  * eighth a batch takes one task: of a tree in which one task of each level fits into that, the deepest always gets
@@ -18,7 +21,11 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-enum { PAYLOAD_PART_BYTES = 1 << 20, RESERVE_PARTS = 64 };
+enum {
+    PAYLOAD_PART_BYTES = 1 << 20,
+    RESERVE_PARTS = 64,
+    LARGE_AHEAD_BYTES = 32 << 20 /* of large tasks: what the fastest links carry while the coordinator asks for more */
+};
 
 /* ---- what waits ---- */
 
@@ -101,11 +108,12 @@ static uint32_t bytes_of(const struct task *task)
     return leaf_bytes(task) + (is_large(task) ? task->length : 0);
 }
 
-/* How much of the coordinator's budget may be filled with any tasks of that depth. The rest is a reserve. */
-static uint64_t share_of(const struct tp__session *session, uint32_t depth)
+/* How much of the coordinator's budget may be filled with any tasks that are like that one. The rest is a reserve. */
+static uint64_t share_of(const struct tp__session *session, const struct task *task)
 {
     const uint64_t limit = session->wire.queue_limit_bytes;
-    return depth == 0 ? limit / 2 : limit / 4 * 3;
+    const uint64_t share = task->depth == 0 ? limit / 2 : limit / 4 * 3;
+    return is_large(task) && share > LARGE_AHEAD_BYTES ? LARGE_AHEAD_BYTES : share;
 }
 
 /* Is there room for a batch that begins with that task? The first one may be past the budget if nothing is queued. */
@@ -113,7 +121,7 @@ static bool fits(const struct tp__session *session, const struct task *task)
 {
     const uint64_t queued = session->sending.queued_bytes;
     const uint64_t with = queued + bytes_of(task);
-    if (queued == 0 || with <= share_of(session, task->depth))
+    if (queued == 0 || with <= share_of(session, task))
         return true;
     const struct ring *last = session->sending.reserve.previous;
     const bool is_deeper =
@@ -126,7 +134,7 @@ static bool fits(const struct tp__session *session, const struct task *task)
 static uint64_t budget_of(const struct tp__session *session, const struct task *first)
 {
     const uint64_t queued = session->sending.queued_bytes;
-    const uint64_t share = share_of(session, first->depth);
+    const uint64_t share = share_of(session, first);
     const uint64_t most = session->wire.queue_limit_bytes / 8 * 7;
     if (queued + bytes_of(first) <= share)
         return share;
@@ -255,7 +263,7 @@ static void send_batch(struct tp__session *session, struct ring *from, struct no
         tp__session_task_set_state(session, task, TASK_QUEUED);
     }
     session->tasks.dispatches += making->count;
-    if (session->sending.queued_bytes > share_of(session, batch->depth))
+    if (session->sending.queued_bytes > share_of(session, making->tasks[0]))
         tp__ring_append(&session->sending.reserve, &batch->reserve);
     send_leaves(session, batch, making);
     for (uint32_t i = 0; i < making->count; i++)

@@ -240,6 +240,9 @@ static bool stop_from(struct tp_promise *promise, uintptr_t state, struct tp__er
 
 static tp_status stop_queued(struct tp_promise *promise, uintptr_t state, struct tp__error_record *error, bool *done)
 {
+    /* A remote pool's task has none; afterwards that pool may be closed. */
+    const bool has_captures =
+        !promise->definition->plain && !(promise->tally && tp__tally_executor(promise->tally)->remote);
     /* One reference for the queue's entry, one for this function. */
     atomic_fetch_add_explicit(&promise->references, 2, memory_order_relaxed);
     *done = stop_from(promise, state, error);
@@ -247,7 +250,7 @@ static tp_status stop_queued(struct tp_promise *promise, uintptr_t state, struct
         atomic_fetch_sub_explicit(&promise->references, 2, memory_order_relaxed);
         return TP_OK;
     }
-    if (!promise->definition->plain)
+    if (has_captures)
         tp__captures_drop(promise->definition, promise->payload);
     tp_promise_release(promise);
     return TP_OK;

@@ -14,7 +14,7 @@
  *     QUEUED -> RUNNING -> DONE | FAILED       QUEUED -> FAILED (cancelled, timed out)
  *
  * A task of a remote pool stays QUEUED until its result is there: who brings that claims the task as a worker does, for
- * the moment in which it is resolved.
+ * the moment in which it is resolved. It has no captures of its own: they are borrowed until they have been encoded.
  *
  * Each move is one compare-and-swap, so a promise resolves exactly once. Who resolves takes all waiters and wakes them.
  * LOCKED is set for a moment by who takes one waiter out of the middle (a deadline, a cancellation).

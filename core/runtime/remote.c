@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 #include "closure/codec.h"
-#include "closure/payload.h"
 #include "runtime/executor.h"
 
 #include <stdio.h>
@@ -53,8 +52,8 @@ static struct tp__error_record *decode(struct tp_promise *task, const uint8_t *v
 
 void tp__remote_resolve(struct tp_promise *task, const uint8_t *value, size_t size, struct tp__error_record *error)
 {
-    /* Claimed like a task that is about to run, so that from here on nobody else drops the captures: who cancels it in
-     * this moment sends a message to a loop that is not there. */
+    /* Claimed like a task that is about to run: who cancels it in this moment sends a message to a loop that is not
+     * there. */
     atomic_store_explicit(&task->loop_id, TP__NO_LOOP, memory_order_relaxed);
     if (!tp__promise_claim(task)) {
         tp__error_release(error);
@@ -62,10 +61,5 @@ void tp__remote_resolve(struct tp_promise *task, const uint8_t *value, size_t si
         return;
     }
     task->fiber = NULL;
-    const tp_task_definition *definition = task->definition;
-    if (!error)
-        error = decode(task, value, size);
-    if (!definition->plain) /* else the result has taken their place */
-        tp__captures_drop(definition, task->payload);
-    tp__promise_resolve(task, error, NULL);
+    tp__promise_resolve(task, error ? error : decode(task, value, size), NULL);
 }

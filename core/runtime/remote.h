@@ -22,9 +22,8 @@ struct tp__remote;
 /** What a remote can do. All may be called from any thread; none may yield but `operate`, `close_channel`,
  *  `channel_size` and `open_channel`, and `submit` outside tasks. */
 struct tp__remote_class {
-    /** Takes over a task that is counted and filled. Its captures stay in its payload, and are dropped by
-     *  tp__remote_resolve or by whoever cancels the task: once this has returned they may go at any moment, so it
-     *  encodes them. False with the error stored: then it is not taken. May park the caller while the remote is full
+    /** Takes over a task that is counted and filled. What its payload captures is borrowed, and gone once this has
+     *  returned, so it is encoded here (tp__closure_encode says what is wrong with it). False with the error stored: then it is not taken. May park the caller while the remote is full
      *  (TP_E_FULL inside a task). `options` is not NULL. `worker`: -1 or the one that it is pinned to, which may have
      *  gone. */
     bool (*submit)(struct tp__remote *remote, struct tp_promise *task, const tp_task_options *options, int worker);
@@ -66,7 +65,7 @@ struct tp__remote {
 
 /** Resolves a task of a remote pool to a value (the encoding of closure/codec.h, decoded into the promise; one that
  *  cannot be decoded rejects it with TP_E_DECODE) or, if `error` is not NULL, to that error, whose reference is taken
- *  over. Drops the captures and the remote's reference. Does only the latter if the task was resolved meanwhile. From a
+ *  over. Drops the remote's reference. Does only the latter if the task was resolved meanwhile. From a
  *  thread for which `close` waits: the pool may be closed as soon as the promise is resolved. */
 void tp__remote_resolve(struct tp_promise *task, const uint8_t *value, size_t size, struct tp__error_record *error);
 

@@ -47,6 +47,12 @@ static inline tp_status round_trip(tp_pool *pool, struct tp_promise *task)
 }
 #endif
 
+/* A task of a remote pool borrows what it captures from the caller of submit: it is encoded before submit returns. */
+static inline bool borrows(const tp_pool *pool)
+{
+    return tp__unlikely(pool->executor->remote != NULL);
+}
+
 struct tp_promise *tp__pool_make_task(tp_pool *pool, const tp_task_definition *definition, const void *captures)
 {
     struct tp_promise *task = tp__promise_new(definition);
@@ -60,11 +66,13 @@ struct tp_promise *tp__pool_make_task(tp_pool *pool, const tp_task_definition *d
             memcpy(task->payload, captures, 4);
         else if (size)
             memcpy(task->payload, captures, size);
+    } else if (borrows(pool)) {
+        memcpy(task->payload, captures, size);
     } else if (tp__captures_copy(definition, task->payload, captures) != TP_OK) {
         tp__promise_discard(task, false);
         return NULL;
     }
-    if (tp__unlikely(round_trip(pool, task) != TP_OK)) {
+    if (!borrows(pool) && tp__unlikely(round_trip(pool, task) != TP_OK)) {
         tp__promise_discard(task, true);
         return NULL;
     }
@@ -126,7 +134,7 @@ static tp_status refusal(tp_pool *pool)
 static struct tp_promise *take_back(tp_pool *pool, struct tp_promise *task)
 {
     const struct tp__epochs epochs = tp__promise_epochs(task);
-    tp__promise_discard(task, true);
+    tp__promise_discard(task, !borrows(pool));
     tp__tally_resolving(pool->tally);
     tp__tally_completed(pool->tally, epochs, true);
     return NULL;
@@ -156,7 +164,7 @@ static bool queue(struct tp__executor *executor, struct tp_promise *task, const 
 struct tp_promise *tp__pool_submit(tp_pool *pool, struct tp_promise *task, const tp_task_options *options, int worker)
 {
     if (tp__unlikely(options != NULL) && add_options(pool, task, options, &worker) != TP_OK) {
-        tp__promise_discard(task, true);
+        tp__promise_discard(task, !borrows(pool));
         return NULL;
     }
     task->tally = pool->tally;
@@ -227,6 +235,31 @@ tp_status tp__run(tp_pool *pool, const tp_task_definition *task, const void *cap
     return status;
 }
 
+/* The argument takes the place of the first capture. */
+static tp_status fill_from_closure(const tp_pool *pool, struct tp_promise *task, tp_closure closure,
+                                   const void *argument, tp_kind kind, size_t size)
+{
+    const tp_task_definition *definition = task->definition;
+    const tp_parameter *first = &definition->parameters[0];
+    unsigned char *place = task->payload + first->offset;
+    const bool is_counted = tp__kind_is_counted(first->kind);
+    tp_status status = TP_OK;
+    if (borrows(pool)) {
+        memcpy(task->payload, tp__closure_captures(closure), definition->captures_size);
+        if (is_counted)
+            memcpy(place, argument, first->size);
+    } else {
+        status = tp__captures_copy_rest(definition, task->payload, tp__closure_captures(closure));
+        if (status == TP_OK && is_counted)
+            status = tp__value_copy(first->kind, first->size, place, argument);
+        if (status != TP_OK && !definition->plain)
+            tp__captures_drop(definition, task->payload); /* what is not there is zero */
+    }
+    if (status == TP_OK && !is_counted)
+        tp__value_convert(first->kind, first->size, place, kind, size, argument);
+    return status;
+}
+
 /* A task with the closure's captures, and the argument in the place of the first if it takes one. */
 static struct tp_promise *make_task_of_closure(tp_pool *pool, tp_closure closure, const void *argument, tp_kind kind,
                                                size_t size)
@@ -253,18 +286,11 @@ static struct tp_promise *make_task_of_closure(tp_pool *pool, tp_closure closure
     struct tp_promise *task = tp__promise_new(definition);
     if (!task)
         return NULL;
-    if (tp__captures_copy_rest(definition, task->payload, tp__closure_captures(closure)) != TP_OK) {
+    if (fill_from_closure(pool, task, closure, argument, kind, size) != TP_OK) {
         tp__promise_discard(task, false);
         return NULL;
     }
-    unsigned char *place = task->payload + first->offset;
-    if (tp__kind_is_counted(first->kind)
-            ? tp__value_copy(first->kind, first->size, place, argument) != TP_OK
-            : (tp__value_convert(first->kind, first->size, place, kind, size, argument), false)) {
-        tp__promise_discard(task, true);
-        return NULL;
-    }
-    if (round_trip(pool, task) != TP_OK) {
+    if (!borrows(pool) && round_trip(pool, task) != TP_OK) {
         tp__promise_discard(task, true);
         return NULL;
     }

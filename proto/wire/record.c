@@ -21,15 +21,23 @@ enum {
 
 bool tp__record_append(struct tp__buffer *buffer, const struct tp__record *record)
 {
-    const size_t parts = record->size > 0 ? ((size_t)record->size + TP__PART_BYTES - 1) / TP__PART_BYTES : 1;
-    if (!tp__buffer_reserve(buffer, parts * TP__RECORD_HEADER_BYTES + record->size))
+    return tp__record_append_headed(buffer, record, NULL, 0);
+}
+
+bool tp__record_append_headed(struct tp__buffer *buffer, const struct tp__record *record, const uint8_t *head,
+                              uint32_t head_size)
+{
+    const size_t total = (size_t)head_size + record->size;
+    const size_t parts = total > 0 ? (total + TP__PART_BYTES - 1) / TP__PART_BYTES : 1;
+    if (!tp__buffer_reserve(buffer, parts * TP__RECORD_HEADER_BYTES + total))
         return false;
     uint8_t *to = buffer->bytes + buffer->size;
     const uint8_t *body = record->body;
-    uint32_t left = record->size;
+    size_t left = total;
     for (size_t i = 0; i < parts; i++) {
         const bool last = i + 1 == parts;
-        const uint32_t size = last ? left : TP__PART_BYTES;
+        const uint32_t size = last ? (uint32_t)left : TP__PART_BYTES;
+        const uint32_t of_head = i == 0 ? head_size : 0;
         to = tp__put_u8(to, record->type);
         to = tp__put_u8(to, last ? record->flags : TP__RECORD_MORE);
         to = tp__put_u16(to, 0);
@@ -37,9 +45,10 @@ bool tp__record_append(struct tp__buffer *buffer, const struct tp__record *recor
         to = tp__put_u64(to, record->task);
         to = tp__put_u32(to, record->dispatch);
         to = tp__put_u32(to, record->operation);
-        to = tp__put_bytes(to, body, size);
+        to = tp__put_bytes(to, head, of_head);
+        to = tp__put_bytes(to, body, size - of_head);
         if (!last)
-            body += size;
+            body += size - of_head;
         left -= size;
     }
     buffer->size = (size_t)(to - buffer->bytes);

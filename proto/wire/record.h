@@ -97,6 +97,9 @@ struct tp__record {
 
 /** Appends a record, in parts if need be. False without memory: then nothing has changed. */
 bool tp__record_append(struct tp__buffer *buffer, const struct tp__record *record) __attribute__((warn_unused_result));
+/** The same with a body that is `head`, of at most TP__PART_BYTES, and behind it the record's. */
+bool tp__record_append_headed(struct tp__buffer *buffer, const struct tp__record *record, const uint8_t *head,
+                              uint32_t head_size) __attribute__((warn_unused_result));
 
 enum tp__record_next { TP__RECORD_FOUND, TP__RECORD_INCOMPLETE, TP__RECORD_MALFORMED };
 /** Reads the next record and moves the reader behind it. INCOMPLETE: the rest has not come yet (nothing was moved). A

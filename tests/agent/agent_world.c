@@ -67,8 +67,10 @@ static void coordinator_broken(void *context, const char *reason)
 
 static void make_link(struct world *world)
 {
-    const struct tp__link_events events = {
-        .transmit = coordinator_transmit, .received = coordinator_received, .broken = coordinator_broken, .context = world};
+    const struct tp__link_events events = {.transmit = coordinator_transmit,
+                                           .received = coordinator_received,
+                                           .broken = coordinator_broken,
+                                           .context = world};
     tp__link_free(world->link);
     world->link = tp__link_new(&events, world->now_ms);
     assert_non_null(world->link);

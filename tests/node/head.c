@@ -130,7 +130,7 @@ static void take(struct head *head, const struct tp__peer *peer, const uint8_t *
     /* A new connection is a new link. */
     if (!head->link || peer->size != head->peer.size || memcmp(peer->id, head->peer.id, peer->size) != 0) {
         const struct tp__link_events events = {
-        .transmit = transmit, .received = received, .broken = broken, .context = head};
+            .transmit = transmit, .received = received, .broken = broken, .context = head};
         tp__link_free(head->link);
         head->peer = *peer;
         head->link = tp__link_new(&events, head_now());

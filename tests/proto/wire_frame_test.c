@@ -271,8 +271,10 @@ static void what_is_cut_anywhere_is_no_view(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_frame_is_unpacked_as_it_was_packed), cmocka_unit_test(a_frame_without_a_body_is_refused),
-        cmocka_unit_test(a_frame_past_the_limit_is_refused),    cmocka_unit_test(full_frames_are_within_the_budget),
+        cmocka_unit_test(a_frame_is_unpacked_as_it_was_packed),
+        cmocka_unit_test(a_frame_without_a_body_is_refused),
+        cmocka_unit_test(a_frame_past_the_limit_is_refused),
+        cmocka_unit_test(full_frames_are_within_the_budget),
         cmocka_unit_test(a_frame_that_would_swell_is_refused),
         cmocka_unit_test(a_view_is_what_unpacking_gives),
         cmocka_unit_test(a_view_of_two_bodies_or_fields_is_what_unpacking_gives),

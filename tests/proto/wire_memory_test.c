@@ -144,7 +144,7 @@ static void a_frame_that_finds_no_memory_breaks_the_link(void **state)
     for (long allowed = 0;; allowed++) {
         struct end end = {0};
         const struct tp__link_events events = {
-        .transmit = on_transmit, .received = on_received, .broken = on_broken, .context = &end};
+            .transmit = on_transmit, .received = on_received, .broken = on_broken, .context = &end};
         struct tp__link *link = tp__link_new(&events, 0);
         until_failure = allowed;
         tp__link_receive(link, bytes, size, 0);
