@@ -189,7 +189,11 @@ static struct peer *make_peer(struct coordinator *coordinator, const struct tp__
     struct peer *peer = calloc(1, sizeof *peer);
     if (!peer)
         return NULL;
-    *peer = (struct peer){.coordinator = coordinator, .id = *id, .key = *sender, .number = ++coordinator->links_made};
+    *peer = (struct peer){.coordinator = coordinator,
+                          .id = *id,
+                          .key = *sender,
+                          .number = ++coordinator->links_made,
+                          .gone_ms = coordinator->now_ms};
     const struct tp__link_events events = {.transmit = on_transmit,
                                            .transmit_block =
                                                coordinator->actions.transmit_block ? on_transmit_block : NULL,

@@ -130,7 +130,7 @@ enum batch_part batch_add_part(struct batch *batch, uint64_t sequence, uint32_t 
         offset != payloads->received || size == 0 || size > leaf.length - payloads->received)
         return BATCH_PART_REFUSED;
     const bool is_last = size == leaf.length - payloads->received;
-    if (size > TP__CHUNK_BYTES || (!is_last && size < SMALLEST_PART_BYTES))
+    if (size > TP__PART_BYTES || (!is_last && size < SMALLEST_PART_BYTES))
         return BATCH_PART_REFUSED;
     struct payload_part *part = malloc(sizeof *part + size);
     if (!part)

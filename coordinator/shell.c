@@ -19,6 +19,7 @@
 
 enum {
     MESSAGES_A_ROUND = 1024,
+    BYTES_A_ROUND = 4 << 20,
     LINES_A_SECOND = 200, /* of peers that come and go; what is refused is always counted instead */
     STATUS_MS = 10000,
     ENDPOINT_BYTES = 256,
@@ -141,7 +142,8 @@ static void take_signals(struct shell *shell)
 
 static void receive(struct shell *shell)
 {
-    for (int i = 0; i < MESSAGES_A_ROUND; i++) {
+    size_t bytes = 0;
+    for (int i = 0; i < MESSAGES_A_ROUND && bytes < BYTES_A_ROUND; i++) {
         zmq_msg_t message;
         struct tp__peer peer;
         struct tp__public_key sender;
@@ -151,6 +153,7 @@ static void receive(struct shell *shell)
                                 now_ms());
         else if (found < 0)
             tp__log_limited(TP__LOG_WARNING, "malformed", "reason=\"a message that is none of ours\"", now_ms());
+        bytes += zmq_msg_size(&message);
         (void)zmq_msg_close(&message);
         if (found == 0)
             return;

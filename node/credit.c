@@ -6,8 +6,8 @@
  * credit down to the least. Announcements wait until an eighth of what is wanted has gathered and half of it is used:
  * while more is left, the coordinator has nothing that waits for it. What has started is counted by the processes in
  * shared memory and told by nobody: while tasks wait, the agent looks, the more rarely the longer nothing has changed.
- * On a busy link a trip takes the longer the more is under way: with large tasks the credit would grow with what it causes.
- * So as many bytes are asked for as the fastest links carry in 10 ms, and no more.
+ * On a busy link a trip takes the longer the more is under way: with large tasks the credit would grow with what it
+ * causes. So as many bytes are asked for as the fastest links carry in 10 ms, and no more.
  * What waits for its driver, which may be gone, keeps no work of others away: after a while it uses no credit. But the
  * driver may only be slow, and other nodes idle: so it is a limited number of tasks. As the coordinator places nothing
  * of a driver that is silent for TP__SILENT_MS, those of one that is gone stay below.

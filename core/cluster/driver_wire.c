@@ -9,7 +9,8 @@
 
 enum {
     RECONNECT_MS = 1000,   /* a new socket at most so often, when the connection goes again and again */
-    MESSAGES_A_ROUND = 64, /* received before what was submitted meanwhile is looked at */
+    MESSAGES_A_ROUND = 64, /* received before what was submitted meanwhile is looked at, or so many bytes */
+    BYTES_A_ROUND = 4 << 20,
 };
 
 /* What is lost on its way out breaks the link, which is noticed. */
@@ -62,13 +63,15 @@ void tp__driver_reconnect(void *context)
 
 void tp__driver_receive(struct tp__driver *driver)
 {
-    for (int i = 0; i < MESSAGES_A_ROUND && driver->socket; i++) {
+    size_t bytes = 0;
+    for (int i = 0; i < MESSAGES_A_ROUND && bytes < BYTES_A_ROUND && driver->socket; i++) {
         zmq_msg_t message;
         const int got = tp__socket_receive(driver->socket, NULL, NULL, &message);
         if (got == 0)
             return;
         if (got < 0)
             continue;
+        bytes += zmq_msg_size(&message);
         tp__session_receive(driver->session, zmq_msg_data(&message), zmq_msg_size(&message), tp__now_ms());
         zmq_msg_close(&message);
     }

@@ -22,7 +22,7 @@
 #include <stdlib.h>
 
 enum {
-    PAYLOAD_PART_BYTES = 1 << 20,
+    PAYLOAD_PART_BYTES = TP__PART_BYTES,
     RESERVE_PARTS = 64,
     LARGE_AHEAD_BYTES = 32 << 20 /* of large tasks: what the fastest links carry while the coordinator asks for more */
 };

@@ -23,9 +23,9 @@ struct tp__remote;
  *  `channel_size` and `open_channel`, and `submit` outside tasks. */
 struct tp__remote_class {
     /** Takes over a task that is counted and filled. What its payload captures is borrowed, and gone once this has
-     *  returned, so it is encoded here (tp__closure_encode says what is wrong with it). False with the error stored: then it is not taken. May park the caller while the remote is full
-     *  (TP_E_FULL inside a task). `options` is not NULL. `worker`: -1 or the one that it is pinned to, which may have
-     *  gone. */
+     *  returned, so it is encoded here (tp__closure_encode says what is wrong with it). False with the error stored:
+     *  then it is not taken. May park the caller while the remote is full (TP_E_FULL inside a task). `options` is not
+     *  NULL. `worker`: -1 or the one that it is pinned to, which may have gone. */
     bool (*submit)(struct tp__remote *remote, struct tp_promise *task, const tp_task_options *options, int worker);
     /** The OS thread that has submitted `task`, with `is_served` set, does nothing now but wait for it, and no green
      *  thread is on it: it may do the remote's work meanwhile. Returns when it has resolved, or sooner. NULL: there is

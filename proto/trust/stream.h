@@ -18,7 +18,7 @@
 struct tp__stream;
 
 enum {
-    TP__STREAM_FRAME_BYTES = 1 << 20, /**< plaintext at most: records are never split over frames */
+    TP__STREAM_FRAME_BYTES = TP__PART_BYTES + (4 << 10), /**< plaintext at most: records are never split over frames */
     TP__STREAM_SEALED_LIMIT_BYTES = TP__STREAM_FRAME_BYTES + 16, /**< with its tag */
     TP__STREAM_WINDOW_BYTES = 4096 /**< sealed: a third frame leaves only while fewer are unacknowledged */
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Design notes. protobuf-c copies each field out of the message. For most that is right, but a part of a payload is
- * nearly all of its frame, and goes through six frames on its way. So a view first looks for one long field of the body,
- * unpacks what is left without it, and puts a pointer in its place. A body is a submessage of a known number, and its
- * fields are known by protobuf-c's descriptors: nothing here has to know the messages. */
+ * nearly all of its frame, and there and back it is in four of them. So a view first looks for one long field of the
+ * body, unpacks what is left without it, and puts a pointer in its place. Which fields of a body may be long is known
+ * by protobuf-c's descriptors: nothing here has to know the messages. */
 #include "wire/frame.h"
 
 #include <stdlib.h>

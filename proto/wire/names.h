@@ -12,13 +12,13 @@
 
 enum {
     TP__PROTOCOL_VERSION = 1,
-    TP__FRAME_LIMIT_BYTES = 2 << 20,    /**< of a whole ZeroMQ message */
-    TP__PAYLOAD_LIMIT_BYTES = 16 << 20, /**< of one task's captures, of one result, of one channel message */
-    TP__PART_BYTES = 512 << 10,         /**< longer bodies travel in parts of this size */
-    TP__BATCH_LIMIT = 1024,             /**< tasks in a batch. Measured: 256 cost a quarter more, 2,048 as much */
-    TP__BATCH_LIMIT_BYTES = 1 << 20,    /**< their leaves, in all */
-    TP__NAME_LIMIT = 63,                /**< bytes of a name for people */
-    TP__CHUNK_BYTES = 1 << 20,          /**< of a program */
+    TP__FRAME_LIMIT_BYTES = 2 << 20,        /**< of a whole ZeroMQ message */
+    TP__PAYLOAD_LIMIT_BYTES = 16 << 20,     /**< of one task's captures, of one result, of one channel message */
+    TP__PART_BYTES = (1 << 20) + (4 << 10), /**< longer bodies travel in parts of this size: 1 MiB and its head fit */
+    TP__BATCH_LIMIT = 1024,                 /**< tasks in a batch. Measured: 256 cost a quarter more, 2,048 as much */
+    TP__BATCH_LIMIT_BYTES = 1 << 20,        /**< their leaves, in all */
+    TP__NAME_LIMIT = 63,                    /**< bytes of a name for people */
+    TP__CHUNK_BYTES = 1 << 20,              /**< of a program */
     TP__PROGRAM_LIMIT_BYTES = 1 << 30
 };
 

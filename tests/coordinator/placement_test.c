@@ -354,7 +354,7 @@ static void send_part(struct end *driver, uint64_t sequence, uint32_t offset, si
 static void large_payloads_follow_their_tasks_in_order(void **state)
 {
     (void)state;
-    enum { SIZE = 700000 };
+    enum { SIZE = 1400000 };
     struct world *world = open_world();
     struct end *driver = world_driver(world, 0, 1);
     struct end *node = world_node(world, 0, 11, 4);

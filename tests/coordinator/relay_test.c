@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Streams go between the two ends that they belong to, and never drown anybody. */
+#include "trust/stream.h"
 #include "world.h"
 
 enum { FRAME_BYTES = 1000000 };
 
-static uint8_t sealed[(1 << 20) + 16];
+static uint8_t sealed[TP__STREAM_SEALED_LIMIT_BYTES];
 
 static void send_stream(struct end *end, const struct tp__id *session, const struct tp__id *incarnation,
                         uint64_t position, size_t size)
@@ -186,7 +187,7 @@ static void a_frame_that_no_stream_has_breaks_no_link(void **state)
         assert_null(end_take(ends[!way], TASKPOOL__FRAME__BODY_STREAM));
         assert_int_equal(world_counts(pair.world).refused_frames, refused + 1);
         send_stream(ends[way], &pair.driver->life, &pair.incarnation, 2,
-                    (1 << 20) + 16); /* the longest that there is */
+                    TP__STREAM_SEALED_LIMIT_BYTES); /* the longest that there is */
         world_run(pair.world);
         assert_int_equal(end_drop(ends[!way], TASKPOOL__FRAME__BODY_STREAM), 1);
     }
@@ -302,6 +303,22 @@ static void a_peer_that_never_reads_is_cut_off(void **state)
     world_close(pair.world);
 }
 
+/* Much may wait for a link before the coordinator looks after time for the first time. */
+static void a_new_peer_has_its_time_to_read(void **state)
+{
+    (void)state;
+    struct world *world = world_open(NULL);
+    world_pass(world, 60000);
+    struct pair pair = {.world = world, .driver = world_driver(world, 0, 1), .node = world_node(world, 0, 11, 4)};
+    pair.incarnation = world_join(pair.node, pair.driver);
+    pair.node->deaf = true;
+    for (uint64_t i = 1; i <= 4; i++)
+        send_stream(pair.driver, &pair.driver->life, &pair.incarnation, i, FRAME_BYTES);
+    world_pass(world, 1000);
+    assert_int_equal(world_counts(world).links, 2);
+    world_close(world);
+}
+
 static void a_node_on_whose_link_much_waits_gets_no_tasks(void **state)
 {
     (void)state;
@@ -345,6 +362,7 @@ int main(void)
         cmocka_unit_test(who_floods_a_stream_loses_its_own_link),
         cmocka_unit_test(an_honest_stream_never_meets_the_limit),
         cmocka_unit_test(a_peer_that_never_reads_is_cut_off),
+        cmocka_unit_test(a_new_peer_has_its_time_to_read),
         cmocka_unit_test(a_node_on_whose_link_much_waits_gets_no_tasks),
         cmocka_unit_test(what_goes_to_an_end_that_is_away_is_dropped),
     };

@@ -65,7 +65,7 @@ static void a_header_that_cannot_be_is_malformed_before_its_body_came(void **sta
     static const struct {
         size_t at;
         uint8_t value;
-    } changes[] = {{1, 2}, {1, 0x80}, {2, 1}, {3, 1}, {6, 9}, {7, 1}};
+    } changes[] = {{1, 2}, {1, 0x80}, {2, 1}, {3, 1}, {6, 0x11}, {7, 1}};
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         uint8_t bytes[TP__RECORD_HEADER_BYTES];
         memcpy(bytes, buffer.bytes, sizeof bytes);
@@ -96,6 +96,25 @@ static void texts_are_read_back_and_checked(void **state)
     assert_null(tp__get_text(&reader, &size));
     assert_int_equal(size, 0);
     tp__buffer_free(&buffer);
+}
+
+static void a_head_and_a_body_are_one_body(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {7, 8, TP__PART_BYTES, TP__PART_BYTES + 1, TP__PART_BYTES + 7, 3 * TP__PART_BYTES};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        uint8_t *body = pattern(sizes[i], (uint8_t)i);
+        struct tp__buffer whole = {NULL, 0, 0}, headed = {NULL, 0, 0};
+        const struct tp__record record = record_of(TP__RECORD_TASK, 9, 1, body, sizes[i]);
+        const struct tp__record rest = record_of(TP__RECORD_TASK, 9, 1, body + 7, sizes[i] - 7);
+        assert_true(tp__record_append(&whole, &record));
+        assert_true(tp__record_append_headed(&headed, &rest, body, 7));
+        assert_int_equal(headed.size, whole.size);
+        assert_memory_equal(headed.bytes, whole.bytes, whole.size);
+        tp__buffer_free(&whole);
+        tp__buffer_free(&headed);
+        free(body);
+    }
 }
 
 /* ---- assembly ---- */
@@ -286,6 +305,7 @@ int main(void)
         cmocka_unit_test(a_record_cut_anywhere_is_incomplete_and_moves_nothing),
         cmocka_unit_test(a_header_that_cannot_be_is_malformed_before_its_body_came),
         cmocka_unit_test(texts_are_read_back_and_checked),
+        cmocka_unit_test(a_head_and_a_body_are_one_body),
         cmocka_unit_test(a_long_body_survives_its_parts),
         cmocka_unit_test(a_short_record_passes_without_a_copy),
         cmocka_unit_test(parts_of_different_bodies_may_mix),
