@@ -31,6 +31,7 @@ struct shell {
     struct tp__authorized *authorized;
     void *zmq;
     void *socket;
+    bool socket_is_empty; /* nothing was called on it since it was found empty, so that its descriptor tells of news */
     struct tp__door *door;
     struct coordinator *coordinator;
     int signals;
@@ -64,7 +65,8 @@ static void note_not_sent(void)
 
 static void on_transmit(void *context, const struct tp__peer *peer, const uint8_t *bytes, size_t size)
 {
-    const struct shell *shell = context;
+    struct shell *shell = context;
+    shell->socket_is_empty = false;
     if (!tp__socket_send(shell->socket, peer, bytes, size))
         note_not_sent();
 }
@@ -72,7 +74,8 @@ static void on_transmit(void *context, const struct tp__peer *peer, const uint8_
 static void on_transmit_block(void *context, const struct tp__peer *peer, void *block, const uint8_t *bytes,
                               size_t size)
 {
-    const struct shell *shell = context;
+    struct shell *shell = context;
+    shell->socket_is_empty = false;
     if (!tp__socket_send_block(shell->socket, peer, block, bytes, size))
         note_not_sent();
 }
@@ -155,6 +158,7 @@ static void receive(struct shell *shell)
             tp__log_limited(TP__LOG_WARNING, "malformed", "reason=\"a message that is none of ours\"", now_ms());
         bytes += zmq_msg_size(&message);
         (void)zmq_msg_close(&message);
+        shell->socket_is_empty = found == 0;
         if (found == 0)
             return;
     }
@@ -196,7 +200,7 @@ static bool loop(struct shell *shell, struct tp__problem *problem)
             tell_status(shell, now);
         }
         now = now_ms();
-        const bool has_message = tp__socket_has_message(shell->socket);
+        const bool has_message = !shell->socket_is_empty && tp__socket_has_message(shell->socket);
         if (poll(items, 2, has_message ? 0 : timeout_ms(due_ms, now)) < 0 && errno != EINTR)
             return tp__problem_errno(problem, TP_E_SYSTEM, "cannot wait for messages");
         if (items[1].revents != 0)

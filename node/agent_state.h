@@ -210,6 +210,9 @@ struct credit {
     uint64_t sent;            /**< the last total that was announced */
     uint64_t most;            /**< the highest that was announced on this link: all that may come */
     bool announced;           /**< on this link */
+    bool waits;               /**< an announcement is due, and waits for a result to leave with */
+    int64_t waits_ms;         /**< ... since when */
+    uint64_t waits_finished;  /**< ... and what had finished then */
     uint32_t running, queued; /**< as they were announced */
     uint64_t finished;
     bool drained;

@@ -8,6 +8,8 @@
  * shared memory and told by nobody: while tasks wait, the agent looks, the more rarely the longer nothing has changed.
  * On a busy link a trip takes the longer the more is under way: with large tasks the credit would grow with what it
  * causes. So as many bytes are asked for as the fastest links carry in 10 ms, and no more.
+ * While tasks run, an announcement waits a moment for the next result, to leave with it: what keeps workers busy meanwhile
+ * is here already, and somebody who runs one task after the other would wait for it at each station of its way.
  * What waits for its driver, which may be gone, keeps no work of others away: after a while it uses no credit. But the
  * driver may only be slow, and other nodes idle: so it is a limited number of tasks. As the coordinator places nothing
  * of a driver that is silent for TP__SILENT_MS, those of one that is gone stay below.
@@ -25,6 +27,7 @@ enum {
     TRIP_LIMIT_MS = 500, /* longer: there was nothing to do */
     AHEAD_BYTES = 16 << 20,
     SMOOTHED_TASKS = 16, /* about so many of those that came last count for the average of their sizes */
+    COMPANY_MS = 2,      /* how long an announcement waits for a result */
     PEOPLE_MS = 1000,    /* how old the numbers for people may become */
     DRIVER_PATIENCE_MS = TP__SILENT_MS + 500,
     FORSAKEN_LIMIT = WANT_LIMIT /* tasks of a session that wait for its driver and use no credit */
@@ -154,6 +157,7 @@ static void announce(struct agent *agent, uint64_t total, uint64_t waiting)
         credit->asked_received = credit->received;
     }
     credit->announced = true;
+    credit->waits = false;
     credit->sent = total;
     credit->sent_ms = agent->now_ms;
     credit->queued = message.queued;
@@ -171,6 +175,19 @@ static bool is_news(const struct credit *credit, uint64_t total, uint64_t want)
         return credit->sent <= credit->received ||
                (total - credit->sent >= step && credit->sent - credit->received < total - credit->sent);
     return credit->sent - total >= 2 * step || (want == 0 && total != credit->sent);
+}
+
+/* An announcement that is due, and need not leave yet. */
+static bool waits_for_company(struct agent *agent, uint64_t waiting)
+{
+    struct credit *credit = &agent->credit;
+    if (!credit->waits) {
+        credit->waits = true;
+        credit->waits_ms = agent->now_ms;
+        credit->waits_finished = agent->finished;
+    }
+    return credit->announced && !agent->draining && agent->tasks > waiting && agent->finished == credit->waits_finished &&
+           agent->now_ms - credit->waits_ms < COMPANY_MS;
 }
 
 void credit_reset(struct agent *agent)
@@ -202,18 +219,25 @@ void credit_update(struct agent *agent)
     if (waiting != credit->polled)
         credit->poll_ms = POLL_FIRST_MS;
     credit->polled = waiting;
-    if (agent->uplink.state == UPLINK_WELCOMED && (is_news(credit, total, want) || is_old_for_people(agent, waiting) ||
-                                                   credit->drained != agent_is_drained(agent) || rooms_are_news(agent)))
+    if (agent->uplink.state != UPLINK_WELCOMED)
+        return;
+    const bool is_urgent = credit->drained != agent_is_drained(agent) || rooms_are_news(agent);
+    const bool is_due = is_news(credit, total, want) || is_old_for_people(agent, waiting);
+    if (is_urgent || (is_due && !waits_for_company(agent, waiting)))
         announce(agent, total, waiting);
+    else if (!is_due)
+        credit->waits = false;
 }
 
 /* settle has looked just now. */
 int64_t credit_tick(struct agent *agent)
 {
     struct credit *credit = &agent->credit;
+    int64_t next = credit->waits ? credit->waits_ms + COMPANY_MS : INT64_MAX;
     if (credit->polled == 0)
-        return INT64_MAX;
-    const int64_t next = agent->now_ms + credit->poll_ms;
+        return next;
+    if (agent->now_ms + credit->poll_ms < next)
+        next = agent->now_ms + credit->poll_ms;
     if (credit->poll_ms < POLL_LAST_MS)
         credit->poll_ms *= 2;
     return next;

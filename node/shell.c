@@ -32,6 +32,7 @@
 enum {
     MEMORY_CHECK_MS = 100,
     MESSAGES_AT_ONCE = 256,
+    BYTES_AT_ONCE = 4 << 20,
     RECONNECT_MS = 1000, /* at most so often when the connection goes again and again */
     END_MS = 10000       /* for processes to be cleaned up after, at the end */
 };
@@ -50,6 +51,8 @@ struct shell {
     void *socket;
     struct tp__watch *watch;
     struct event_source socket_source, watch_source, signal_source;
+    bool socket_is_empty; /* nothing was called on it since it was found empty, so that its descriptor tells of news */
+    bool watch_has_news;
     int signals;
     int64_t connected_ms; /* when the socket was made */
     int64_t reconnect_ms; /* when it is to be made anew; INT64_MAX: it is not */
@@ -89,14 +92,16 @@ static void note_lost(void)
 
 static void transmit(void *context, const uint8_t *bytes, size_t size)
 {
-    const struct shell *shell = context;
+    struct shell *shell = context;
+    shell->socket_is_empty = false;
     if (shell->socket && !tp__socket_send(shell->socket, NULL, bytes, size))
         note_lost();
 }
 
 static void transmit_block(void *context, void *block, const uint8_t *bytes, size_t size)
 {
-    const struct shell *shell = context;
+    struct shell *shell = context;
+    shell->socket_is_empty = false;
     if (!shell->socket)
         free(block);
     else if (!tp__socket_send_block(shell->socket, NULL, block, bytes, size))
@@ -235,18 +240,25 @@ static void on_warning(void *context, const char *event, const char *text)
 
 /* ---- the coordinator ---- */
 
-static void on_news(struct event_source *source, uint32_t happened)
+static void on_socket_news(struct event_source *source, uint32_t happened)
 {
-    (void)source, (void)happened; /* the loop reads the sockets anyway */
+    (void)happened;
+    EVENTS_OWNER(source, struct shell, socket_source)->socket_is_empty = false;
 }
 
-static bool watch_socket(struct shell *shell, struct event_source *source, void *socket, struct tp__problem *problem)
+static void on_watch_news(struct event_source *source, uint32_t happened)
 {
-    int descriptor;
-    size_t size = sizeof descriptor;
-    if (zmq_getsockopt(socket, ZMQ_FD, &descriptor, &size) != 0)
+    (void)happened;
+    EVENTS_OWNER(source, struct shell, watch_source)->watch_has_news = true;
+}
+
+static bool listen_to(struct shell *shell, struct event_source *source, void *socket,
+                      void (*ready)(struct event_source *, uint32_t), struct tp__problem *problem)
+{
+    const int descriptor = tp__socket_descriptor(socket);
+    if (descriptor < 0)
         return tp__problem_errno(problem, TP_E_SYSTEM, "cannot watch a socket");
-    return events_add(&shell->events, source, descriptor, EPOLLIN, on_news, problem);
+    return events_add(&shell->events, source, descriptor, EPOLLIN, ready, problem);
 }
 
 static void disconnect(struct shell *shell)
@@ -275,8 +287,10 @@ static bool connect_socket(struct shell *shell, struct tp__problem *problem)
     shell->watch = tp__watch_open(shell->zmq, shell->socket);
     if (!shell->watch)
         return tp__problem_errno(problem, TP_E_SYSTEM, "cannot watch the connection to the coordinator");
-    return watch_socket(shell, &shell->socket_source, shell->socket, problem) &&
-           watch_socket(shell, &shell->watch_source, tp__watch_socket(shell->watch), problem);
+    shell->socket_is_empty = false;
+    shell->watch_has_news = true; /* what came before its descriptor was looked at */
+    return listen_to(shell, &shell->socket_source, shell->socket, on_socket_news, problem) &&
+           listen_to(shell, &shell->watch_source, tp__watch_socket(shell->watch), on_watch_news, problem);
 }
 
 static void connect_again(struct shell *shell)
@@ -308,24 +322,25 @@ static void note_welcome(struct shell *shell, const uint8_t *bytes, size_t size)
 /* True if there may be more. */
 static bool receive(struct shell *shell)
 {
-    for (int i = 0; i < MESSAGES_AT_ONCE; i++) {
+    size_t bytes = 0;
+    for (int i = 0; i < MESSAGES_AT_ONCE && bytes < BYTES_AT_ONCE; i++) {
         struct tp__peer peer;
         struct tp__public_key sender;
         zmq_msg_t message;
-        if (!shell->socket || shell->reconnect_ms != INT64_MAX)
+        if (!shell->socket || shell->socket_is_empty || shell->reconnect_ms != INT64_MAX)
             return false;
         const int got = tp__socket_receive(shell->socket, &peer, &sender, &message);
         if (got > 0) {
-            const uint8_t *bytes = zmq_msg_data(&message);
+            const uint8_t *content = zmq_msg_data(&message);
             const size_t size = zmq_msg_size(&message);
             shell->busy = true;
+            bytes += size;
             if (!shell->welcomed)
-                note_welcome(shell, bytes, size);
-            agent_receive(shell->agent, bytes, size, now_ms());
+                note_welcome(shell, content, size);
+            agent_receive(shell->agent, content, size, now_ms());
         }
         (void)zmq_msg_close(&message);
-        if (got == 0)
-            return false;
+        shell->socket_is_empty = got == 0;
     }
     return true;
 }
@@ -333,7 +348,9 @@ static bool receive(struct shell *shell)
 /* Its connection has gone: a new link at once, but not over and over again. */
 static void watch(struct shell *shell)
 {
-    if (!shell->watch || !tp__watch_disconnected(shell->watch) || shell->reconnect_ms != INT64_MAX)
+    const bool has_news = shell->watch_has_news && shell->watch;
+    shell->watch_has_news = false;
+    if (!has_news || !tp__watch_disconnected(shell->watch) || shell->reconnect_ms != INT64_MAX)
         return;
     shell->reconnect_ms = shell->welcomed ? now_ms() : shell->connected_ms + RECONNECT_MS;
 }
@@ -463,9 +480,7 @@ static int64_t check_drain(struct shell *shell, int64_t now)
 
 static int wait_time(const struct shell *shell, int64_t next, int64_t now)
 {
-    int events = 0;
-    size_t size = sizeof events;
-    if (shell->socket && zmq_getsockopt(shell->socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN))
+    if (shell->socket && !shell->socket_is_empty && tp__socket_has_message(shell->socket))
         return 0;
     if (next == INT64_MAX)
         return -1;

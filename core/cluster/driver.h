@@ -76,6 +76,7 @@ struct tp__driver {
     void *zmq;
     void *socket;           /* NULL while there is none */
     uint32_t socket_number; /* how often it was made */
+    bool socket_is_empty;   /* nothing was called on it since it was found empty */
     struct tp__watch *watch;
     int socket_descriptor, watch_descriptor; /* -1: none */
     bool watch_has_news;
@@ -166,8 +167,8 @@ void *tp__driver_run(void *argument);
 /** With the turn: does what there is to do. Returns when something is to be done next. */
 int64_t tp__driver_round(struct tp__driver *driver);
 /** With the turn, which is given back for the time: sleeps until something comes on the descriptor, on the socket
- *  (`is_served`: that is another's) or the watch on it, or it is `wanted_ms`. */
-void tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served, int64_t wanted_ms);
+ *  (`is_served`: that is another's) or the watch on it, or it is `wanted_ms`. True if the descriptor has told. */
+bool tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served, int64_t wanted_ms);
 
 /* driver_wire.c */
 
@@ -178,6 +179,8 @@ void tp__driver_reconnect(void *context);
 void tp__driver_disconnect(struct tp__driver *driver);
 /** Gives the session what has come. */
 void tp__driver_receive(struct tp__driver *driver);
+/** To be asked before each sleep: ZeroMQ's descriptor tells of news once, and any call on the socket may take the news. */
+bool tp__driver_has_message(const struct tp__driver *driver);
 /** A connection that has gone is made anew: at once, but one that went as soon as it was there (a coordinator that
  *  turns this key away) only after a while. */
 void tp__driver_mend(struct tp__driver *driver);

@@ -10,7 +10,7 @@
  * the socket while somebody serves, nor for LINGER_MS after that, as the next tp_run may follow, unless there are tasks
  * for which something may come. It looks again by itself after LINGER_MS; once it has seen that somebody serves for
  * longer, it sleeps without that time limit. Who leaves wakes it unless it is about to look by itself and nothing is to
- * be done before.
+ * be done at once: what the session does when its time has come may come as late as that.
  *
  * ZeroMQ's descriptor tells of news once, to whoever sleeps on it, and whoever does a round may take the news. So the
  * session's thread wakes who serves when its own round has left messages in the socket, or has replaced the socket, or
@@ -19,7 +19,6 @@
 #include "cluster/driver.h"
 
 #include "base/error.h"
-#include "link/socket.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -75,9 +74,8 @@ bool tp__driver_is_served(struct tp__driver *driver, int64_t *look_ms)
     driver->service.is_watched = is_served && is_recent;
     *look_ms = driver->service.is_watched ? now_ms + LINGER_MS : INT64_MAX;
     if (!driver->service.task)
-        return is_served && !(driver->socket && tp__socket_has_message(driver->socket));
-    if (driver->service.socket_number != driver->socket_number ||
-        (driver->socket && tp__socket_has_message(driver->socket)))
+        return is_served && !tp__driver_has_message(driver);
+    if (driver->service.socket_number != driver->socket_number || tp__driver_has_message(driver))
         wake_server(driver);
     return is_served;
 }
@@ -115,19 +113,19 @@ static bool begin(struct tp__driver *driver, struct tp_promise *task)
 
 static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
 {
-    if (driver->socket && tp__socket_has_message(driver->socket))
+    if (tp__driver_has_message(driver))
         return;
     driver->service.socket_number = driver->socket_number;
-    tp__driver_sleep(driver, driver->service.descriptor, false, wanted_ms);
     uint64_t count;
-    (void)!read(driver->service.descriptor, &count, sizeof count);
+    if (tp__driver_sleep(driver, driver->service.descriptor, false, wanted_ms))
+        (void)!read(driver->service.descriptor, &count, sizeof count);
 }
 
 static void end(struct tp__driver *driver, int64_t next_ms)
 {
     const int64_t now_ms = tp__now_ms();
-    const bool is_needed = !driver->service.is_watched || !tp__session_is_idle(driver->session) ||
-                           next_ms < now_ms + LINGER_MS || (driver->socket && tp__socket_has_message(driver->socket));
+    const bool is_needed = !driver->service.is_watched || !tp__session_is_idle(driver->session) || next_ms <= now_ms ||
+                           tp__driver_has_message(driver);
     driver->service.task = NULL;
     driver->service.changed_ms = now_ms;
     pthread_cond_signal(&driver->service.has_ended);

@@ -12,7 +12,6 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "cluster/driver.h"
-#include "link/socket.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -126,7 +125,7 @@ int64_t tp__driver_round(struct tp__driver *driver)
     return next_ms < driver->reconnect_ms ? next_ms : driver->reconnect_ms;
 }
 
-void tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served, int64_t wanted_ms)
+bool tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served, int64_t wanted_ms)
 {
     const int64_t left = wanted_ms - tp__now_ms();
     struct pollfd items[3] = {{.fd = descriptor, .events = POLLIN},
@@ -136,6 +135,7 @@ void tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served,
     (void)poll(items, 3, left < 0 ? 0 : (int)(left < 1000 ? left : 1000));
     pthread_mutex_lock(&driver->turn);
     driver->watch_has_news = driver->watch_has_news || items[2].revents != 0;
+    return items[0].revents != 0;
 }
 
 static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
@@ -144,8 +144,8 @@ static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
         return;
     int64_t look_ms;
     const bool is_served = tp__driver_is_served(driver, &look_ms);
-    if (is_served || !driver->socket || !tp__socket_has_message(driver->socket))
-        tp__driver_sleep(driver, driver->inbox.descriptor, is_served, look_ms < wanted_ms ? look_ms : wanted_ms);
+    if (is_served || !tp__driver_has_message(driver))
+        (void)tp__driver_sleep(driver, driver->inbox.descriptor, is_served, look_ms < wanted_ms ? look_ms : wanted_ms);
     tp__inbox_awake(&driver->inbox);
 }
 

@@ -16,14 +16,16 @@ enum {
 /* What is lost on its way out breaks the link, which is noticed. */
 void tp__driver_transmit(void *context, const uint8_t *bytes, size_t size)
 {
-    const struct tp__driver *driver = context;
+    struct tp__driver *driver = context;
+    driver->socket_is_empty = false;
     if (driver->socket)
         (void)tp__socket_send(driver->socket, NULL, bytes, size);
 }
 
 void tp__driver_transmit_block(void *context, void *block, const uint8_t *bytes, size_t size)
 {
-    const struct tp__driver *driver = context;
+    struct tp__driver *driver = context;
+    driver->socket_is_empty = false;
     if (driver->socket)
         (void)tp__socket_send_block(driver->socket, NULL, block, bytes, size);
     else
@@ -49,6 +51,7 @@ void tp__driver_reconnect(void *context)
     driver->reconnect_ms = INT64_MAX;
     struct tp__problem problem;
     driver->socket_number++;
+    driver->socket_is_empty = false;
     driver->socket = tp__socket_connect(driver->zmq, driver->endpoint, &driver->key, &driver->coordinator, &problem);
     if (!driver->socket) {
         fprintf(stderr, "taskpool: %s: %s\n", driver->endpoint, problem.text);
@@ -67,6 +70,7 @@ void tp__driver_receive(struct tp__driver *driver)
     for (int i = 0; i < MESSAGES_A_ROUND && bytes < BYTES_A_ROUND && driver->socket; i++) {
         zmq_msg_t message;
         const int got = tp__socket_receive(driver->socket, NULL, NULL, &message);
+        driver->socket_is_empty = got == 0;
         if (got == 0)
             return;
         if (got < 0)
@@ -75,6 +79,11 @@ void tp__driver_receive(struct tp__driver *driver)
         tp__session_receive(driver->session, zmq_msg_data(&message), zmq_msg_size(&message), tp__now_ms());
         zmq_msg_close(&message);
     }
+}
+
+bool tp__driver_has_message(const struct tp__driver *driver)
+{
+    return driver->socket && !driver->socket_is_empty && tp__socket_has_message(driver->socket);
 }
 
 static void note_trouble(struct tp__driver *driver, int64_t now_ms)

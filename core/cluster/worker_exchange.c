@@ -5,7 +5,7 @@
  * tasks sends what it has to say itself, watches the socket while it sleeps, and runs what it reads. One at a time
  * watches; while none does, the first thread has to.
  *
- * A worker that was woken may be busy for long. A timer is set then, and whenever a worker leaves something to be sent
+ * A worker that was woken may be busy for long. A timer is set anew then, and whenever a worker leaves something to be sent
  * later, unless it is set already: when it fires, the first thread sends what waits, and takes over the watch from a
  * worker that has not attended to the socket since the timer fired before. An idle worker takes it back. So what comes
  * in or goes out waits for two periods at most, and nothing ticks while nothing runs.
@@ -163,14 +163,19 @@ static void attend(void)
 
 /* ---- the workers' part ---- */
 
+static void start_timer(void)
+{
+    const struct itimerspec in_a_while = {.it_value.tv_nsec = TIMER_NS};
+    (void)timerfd_settime(self.timer, 0, &in_a_while, NULL);
+}
+
 static void set_timer(void)
 {
     /* seq_cst: pairs with on_timer, which takes this back before it looks for what is to be sent */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&self.timer_is_set, memory_order_relaxed) || atomic_exchange(&self.timer_is_set, true))
         return;
-    const struct itimerspec in_a_while = {.it_value.tv_nsec = TIMER_NS};
-    (void)timerfd_settime(self.timer, 0, &in_a_while, NULL);
+    start_timer();
 }
 
 static void attend_as_worker(struct tp__exchange *exchange)
@@ -197,7 +202,9 @@ static void end_watch(struct tp__exchange *exchange, int worker)
 {
     (void)exchange;
     atomic_store(&self.watcher, -(worker + 1));
-    set_timer();
+    /* From the beginning: a worker that wakes and sleeps again all the time attends to all itself. */
+    atomic_store(&self.timer_is_set, true);
+    start_timer();
 }
 
 void tp__worker_send(enum tp__record_type type, uint64_t task, uint32_t dispatch, uint32_t operation, const void *body,

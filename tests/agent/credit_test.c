@@ -119,6 +119,50 @@ static void parked_tasks_use_no_credit_and_a_start_is_noticed(void **state)
     world_free(world);
 }
 
+static void an_announcement_waits_a_moment_for_a_result_to_leave_with(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    submit(driver, 1, 4);
+    process->started = 4;
+    driver_say(driver, TP__RECORD_TICK, 0, 0, 0, NULL, 0); /* the agent looks */
+    assert_int_equal(world->credit, 4);
+    process_finish(world, process, 1);
+    assert_int_equal(world->credit, 8);
+    submit(driver, 5, 4);
+    process->started = 8;
+    driver_say(driver, TP__RECORD_TICK, 0, 0, 0, NULL, 0);
+    assert_int_equal(world->credit, 8);
+    world_pass(world, 2); /* none comes */
+    assert_int_equal(world->credit, 12);
+    world_free(world);
+}
+
+static void large_tasks_are_asked_for_by_their_bytes(void **state)
+{
+    (void)state;
+    enum { BYTES = 64 << 10, TASKS = 200 }; /* 16 MiB are 256 of them */
+    static uint8_t payload[BYTES];
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    uint64_t received = work(driver, process, 0, 300, 200);
+    assert_true(world->credit - process->started > 1000);
+    for (unsigned i = 0; i < TASKS; i++) {
+        struct tp__leaf leaf = plain_leaf(++received);
+        leaf.payload = payload;
+        leaf.length = BYTES;
+        (void)driver_submit(driver, &leaf, 1);
+    }
+    received = world->credit > received ? world->credit : received;
+    process->started = received;
+    world_pass(world, 100);
+    assert_in_range(world->credit - received, 200, 300);
+    world_free(world);
+}
+
 static void a_task_cancelled_before_its_start_does_not_wait_for_ever(void **state)
 {
     (void)state;
@@ -417,6 +461,8 @@ int main(void)
         cmocka_unit_test(a_long_way_to_the_coordinator_leaves_no_worker_idle),
         cmocka_unit_test(never_more_than_4096_wait),
         cmocka_unit_test(parked_tasks_use_no_credit_and_a_start_is_noticed),
+        cmocka_unit_test(an_announcement_waits_a_moment_for_a_result_to_leave_with),
+        cmocka_unit_test(large_tasks_are_asked_for_by_their_bytes),
         cmocka_unit_test(a_task_cancelled_before_its_start_does_not_wait_for_ever),
         cmocka_unit_test(a_session_near_its_limit_is_told_how_many_may_come),
         cmocka_unit_test(an_accept_says_what_may_come),
