@@ -8,8 +8,9 @@
  * shared memory and told by nobody: while tasks wait, the agent looks, the more rarely the longer nothing has changed.
  * On a busy link a trip takes the longer the more is under way: with large tasks the credit would grow with what it
  * causes. So as many bytes are asked for as the fastest links carry in 10 ms, and no more.
- * While tasks run, an announcement waits a moment for the next result, to leave with it: what keeps workers busy meanwhile
- * is here already, and somebody who runs one task after the other would wait for it at each station of its way.
+ * While tasks run, an announcement waits a moment for the next result, to leave with it: what keeps workers busy
+ * meanwhile is here already, and somebody who runs one task after the other would wait for it at each station of its
+ * way.
  * What waits for its driver, which may be gone, keeps no work of others away: after a while it uses no credit. But the
  * driver may only be slow, and other nodes idle: so it is a limited number of tasks. As the coordinator places nothing
  * of a driver that is silent for TP__SILENT_MS, those of one that is gone stay below.
@@ -186,8 +187,8 @@ static bool waits_for_company(struct agent *agent, uint64_t waiting)
         credit->waits_ms = agent->now_ms;
         credit->waits_finished = agent->finished;
     }
-    return credit->announced && !agent->draining && agent->tasks > waiting && agent->finished == credit->waits_finished &&
-           agent->now_ms - credit->waits_ms < COMPANY_MS;
+    const bool may_come = agent->tasks > waiting && agent->finished == credit->waits_finished;
+    return may_come && credit->announced && !agent->draining && agent->now_ms - credit->waits_ms < COMPANY_MS;
 }
 
 void credit_reset(struct agent *agent)

@@ -179,7 +179,7 @@ void tp__driver_reconnect(void *context);
 void tp__driver_disconnect(struct tp__driver *driver);
 /** Gives the session what has come. */
 void tp__driver_receive(struct tp__driver *driver);
-/** To be asked before each sleep: ZeroMQ's descriptor tells of news once, and any call on the socket may take the news. */
+/** To be asked before each sleep: ZeroMQ's descriptor tells of news once, and any call on the socket may take it. */
 bool tp__driver_has_message(const struct tp__driver *driver);
 /** A connection that has gone is made anew: at once, but one that went as soon as it was there (a coordinator that
  *  turns this key away) only after a while. */

@@ -5,10 +5,10 @@
  * tasks sends what it has to say itself, watches the socket while it sleeps, and runs what it reads. One at a time
  * watches; while none does, the first thread has to.
  *
- * A worker that was woken may be busy for long. A timer is set anew then, and whenever a worker leaves something to be sent
- * later, unless it is set already: when it fires, the first thread sends what waits, and takes over the watch from a
- * worker that has not attended to the socket since the timer fired before. An idle worker takes it back. So what comes
- * in or goes out waits for two periods at most, and nothing ticks while nothing runs.
+ * A worker that was woken may be busy for long. A timer is set anew then, and whenever a worker leaves something to be
+ * sent later, unless it is set already: when it fires, the first thread sends what waits, and takes over the watch from
+ * a worker that has not attended to the socket since the timer fired before. An idle worker takes it back. So what
+ * comes in or goes out waits for two periods at most, and nothing ticks while nothing runs.
  */
 #include "cluster/worker_exchange.h"
 
