@@ -208,7 +208,7 @@ void node_unlinked(struct coordinator *coordinator, struct node *node)
 
 /* The oldest of the remembered gives way. Without memory a lost life is not known later; then its node comes back with
  * incarnations that its drivers have given up, and they tell it so. */
-static void remember(struct coordinator *coordinator, const struct node *node)
+static void remember(struct coordinator *coordinator, const struct node *node, bool has_left)
 {
     if (!coordinator->lost)
         coordinator->lost = calloc(LOST_LIVES, sizeof *coordinator->lost);
@@ -217,7 +217,8 @@ static void remember(struct coordinator *coordinator, const struct node *node)
     struct lost_life *lost = &coordinator->lost[coordinator->next_lost];
     if (coordinator->lost_count == LOST_LIVES)
         map_remove(&coordinator->lost_by_life, &lost->life);
-    *lost = (struct lost_life){.life = node->life, .at_ms = coordinator->now_ms, .workers = node->workers};
+    *lost = (struct lost_life){
+        .life = node->life, .at_ms = coordinator->now_ms, .workers = node->workers, .has_left = has_left};
     memcpy(lost->name, node->name, sizeof lost->name);
     if (!map_add(&coordinator->lost_by_life, &lost->life, lost))
         return;
@@ -239,12 +240,12 @@ static void free_node(struct coordinator *coordinator, struct node *node)
     free(node);
 }
 
-static void end_node(struct coordinator *coordinator, struct node *node, const char *reason)
+static void end_node(struct coordinator *coordinator, struct node *node, const char *reason, bool has_left)
 {
     for (struct use *use = node->uses; use; use = use->next)
         use_end(coordinator, use, reason);
     programs_node_left(coordinator, node);
-    remember(coordinator, node);
+    remember(coordinator, node, has_left);
     if (node->peer) {
         peer_refuse(node->peer, TP_E_NODE_LOST, "%s", reason);
         node->peer->node = NULL;
@@ -255,13 +256,13 @@ static void end_node(struct coordinator *coordinator, struct node *node, const c
 void node_lost(struct coordinator *coordinator, struct node *node, const char *reason)
 {
     report(coordinator, COORDINATOR_WARNING, "node-lost", "node=%s reason=\"%s\"", node->name, reason);
-    end_node(coordinator, node, reason);
+    end_node(coordinator, node, reason, false);
 }
 
 void node_left(struct coordinator *coordinator, struct node *node, const char *reason)
 {
     report(coordinator, COORDINATOR_INFO, "node-left", "node=%s reason=\"%s\"", node->name, reason);
-    end_node(coordinator, node, "it has left the cluster");
+    end_node(coordinator, node, "it has left the cluster", true);
 }
 
 int64_t nodes_tick(struct coordinator *coordinator)

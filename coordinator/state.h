@@ -135,6 +135,7 @@ struct lost_life {
     struct tp__id life;
     int64_t at_ms;
     uint32_t workers;
+    bool has_left; /* it said so: nobody need be shown that it is missing */
     char name[TP__NAME_LIMIT + 1];
 };
 

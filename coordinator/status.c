@@ -63,8 +63,8 @@ static void show_nodes(const struct coordinator *coordinator, struct shown *show
     static char lost_text[] = "lost";
     for (uint32_t i = 0; i < coordinator->lost_count; i++) {
         struct lost_life *lost = &coordinator->lost[i];
-        const bool is_recent = coordinator->now_ms - lost->at_ms < LOST_SHOWN_MS;
-        Taskpool__NodeStatus *status = is_recent ? next_node(shown) : NULL;
+        const bool is_shown = !lost->has_left && coordinator->now_ms - lost->at_ms < LOST_SHOWN_MS;
+        Taskpool__NodeStatus *status = is_shown ? next_node(shown) : NULL;
         if (!status)
             continue;
         status->name = lost->name;

@@ -82,9 +82,13 @@ struct tp__driver {
     bool watch_has_news;
     int64_t connected_ms;     /* when the socket was made */
     int64_t reconnect_ms;     /* when it is to be made anew; INT64_MAX: it is not */
-    enum tp__trouble trouble; /* why there was no connection, last; NONE again when the session is open */
+    enum tp__trouble trouble; /* why there was no connection, last; NONE again when there is a link */
     int64_t trouble_ms;       /* since when it is that one */
-    uint8_t *chunk;           /* the last one that was read */
+    struct {
+        int64_t since_ms; /* the link of an open session is gone; 0: it is there */
+        bool is_said;
+    } away;
+    uint8_t *chunk; /* the last one that was read */
     struct tp__operations operations;
 
     /* The one who opens the pool waits for this. */
@@ -184,6 +188,11 @@ bool tp__driver_has_message(const struct tp__driver *driver);
 /** A connection that has gone is made anew: at once, but one that went as soon as it was there (a coordinator that
  *  turns this key away) only after a while. */
 void tp__driver_mend(struct tp__driver *driver);
+
+/* driver_away.c */
+
+/** Tells the user when tasks wait for a coordinator that is away, and when it is back. Returns when to look again. */
+int64_t tp__driver_note_away(struct tp__driver *driver);
 
 /* driver_actions.c */
 

@@ -97,8 +97,6 @@ static void report(struct tp__driver *driver)
     struct tp__driver_news news = {.problem.status = TP_OK};
     news.state = tp__session_state(driver->session, &news.problem);
     news.is_answered = news.state == TP__SESSION_OPEN && tp__session_is_answered(driver->session);
-    if (news.state == TP__SESSION_OPEN)
-        driver->trouble = TP__TROUBLE_NONE;
     news.trouble = driver->trouble;
     news.is_hopeless = tp__trouble_is_lasting(driver->trouble) && tp__now_ms() - driver->trouble_ms >= TROUBLE_LASTS_MS;
     const struct tp__driver_news *last = &driver->news;
@@ -111,6 +109,11 @@ static void report(struct tp__driver *driver)
     pthread_mutex_unlock(&driver->open_lock);
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 int64_t tp__driver_round(struct tp__driver *driver)
 {
     if (take_inbox(driver))
@@ -120,9 +123,10 @@ int64_t tp__driver_round(struct tp__driver *driver)
     tp__driver_look_at_keys(driver);
     tp__session_flush(driver->session, tp__now_ms());
     const int64_t next_ms = tp__session_tick(driver->session, tp__now_ms());
+    const int64_t away_ms = tp__driver_note_away(driver);
     tp__driver_let_submit(driver);
     report(driver);
-    return next_ms < driver->reconnect_ms ? next_ms : driver->reconnect_ms;
+    return earlier(next_ms, earlier(away_ms, driver->reconnect_ms));
 }
 
 bool tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served, int64_t wanted_ms)

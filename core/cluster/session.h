@@ -130,6 +130,8 @@ void tp__session_close(struct tp__session *session, int64_t now_ms);
 enum tp__session_state { TP__SESSION_CONNECTING, TP__SESSION_OPEN, TP__SESSION_FAILED };
 enum tp__session_state tp__session_state(const struct tp__session *session, struct tp__problem *problem);
 
+/** Is there a link on which the coordinator has welcomed the session? It may be lost and come back. */
+bool tp__session_is_linked(const struct tp__session *session);
 /** Has the coordinator welcomed the session, and every node that was there then has accepted or refused it? */
 bool tp__session_is_answered(const struct tp__session *session);
 

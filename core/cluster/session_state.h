@@ -338,7 +338,6 @@ bool tp__session_spread(struct tp__session *session, struct task *task);
 
 /** Queues a frame; a failure breaks the link. */
 void tp__session_send(struct tp__session *session, enum tp__lane lane, Taskpool__Frame *frame);
-bool tp__session_is_linked(const struct tp__session *session);
 /** Frames on the way may be lost: drops the link, and wants a new socket. */
 void tp__session_unlink(struct tp__session *session, const char *why);
 void tp__session_wire_connected(struct tp__session *session);

@@ -5,13 +5,28 @@
 #include "base/error.h"
 #include "closure/payload.h"
 
+#include <stdio.h>
+
 _Static_assert(sizeof(struct tp__message) == 32, "two messages a cache line");
 
-tp_status tp__message_pack(tp_kind kind, size_t size, const void *value, unsigned char *loose, union tp__content *out)
+/* Says in the error that is stored which channel it is about, if it has a name. */
+static tp_status name_channel(const char *channel, tp_status status)
 {
-    if (size > TP__MESSAGE_LIMIT_BYTES)
-        return tp__fail(TP_E_LIMIT, "tp_send: a message of %zu bytes is larger than the limit of %d", size,
-                        (int)TP__MESSAGE_LIMIT_BYTES);
+    char message[400];
+    if (status == TP_E_NOMEM || channel[0] == '\0')
+        return status;
+    snprintf(message, sizeof message, "%s", tp_last_error()->message);
+    return tp__fail(status, "channel '%s': %s", channel, message);
+}
+
+tp_status tp__message_pack(const char *channel, tp_kind kind, size_t size, const void *value, unsigned char *loose,
+                           union tp__content *out)
+{
+    if (size > TP__MESSAGE_LIMIT_BYTES) {
+        tp__fail(TP_E_LIMIT, "tp_send: a message of %zu bytes is larger than the limit of %d", size,
+                 (int)TP__MESSAGE_LIMIT_BYTES);
+        return name_channel(channel, TP_E_LIMIT);
+    }
     void *to = loose;
     if (tp__message_is_boxed(size)) {
         to = tp__alloc(size);
@@ -23,7 +38,7 @@ tp_status tp__message_pack(tp_kind kind, size_t size, const void *value, unsigne
         if (status != TP_OK) {
             if (to != loose)
                 tp__free(to);
-            return status;
+            return name_channel(channel, status);
         }
     } else {
         memcpy(to, value, size);

@@ -91,9 +91,10 @@ static inline void tp__message_copy_bytes(void *to, const void *from, size_t siz
     }
 }
 
-/** Gets a value ready to be sent: loose, and in a block if it is large. A small one is copied to `loose`. TP_E_NOMEM,
- *  TP_E_LIMIT, TP_E_ARGUMENT as tp__value_copy. */
-tp_status tp__message_pack(tp_kind kind, size_t size, const void *value, unsigned char *loose, union tp__content *out);
+/** Gets a value ready to be sent: loose, and in a block if it is large. A small one is copied to `loose`. `channel` is
+ *  the name of the one that it is for, or "". TP_E_NOMEM, TP_E_LIMIT, TP_E_ARGUMENT as tp__value_copy. */
+tp_status tp__message_pack(const char *channel, tp_kind kind, size_t size, const void *value, unsigned char *loose,
+                           union tp__content *out);
 /** Drops what was packed and not sent. */
 void tp__message_drop(tp_kind kind, size_t size, union tp__content content);
 

@@ -87,8 +87,8 @@ static tp_status pack(struct entry *entries, const tp_select_case *cases, size_t
             clause->data.out = cases[i].data;
             continue;
         }
-        const tp_status status =
-            tp__message_pack(cases[i].kind, cases[i].size, cases[i].data, entries[i].loose, &clause->data.content);
+        const tp_status status = tp__message_pack(entries[i].name, cases[i].kind, cases[i].size, cases[i].data,
+                                                  entries[i].loose, &clause->data.content);
         if (status != TP_OK) {
             unpack(entries, i);
             return status;

@@ -133,7 +133,7 @@ static __attribute__((noinline)) tp_status send_value(tp_channel *channel, const
 {
     alignas(8) unsigned char loose[TP__MESSAGE_INLINE_BYTES];
     union tp__content content = {.block = NULL};
-    tp_status status = tp__message_pack(kind, size, message, loose, &content);
+    tp_status status = tp__message_pack(tp_channel_name(channel), kind, size, message, loose, &content);
     if (status != TP_OK)
         return status;
     status = send_packed(channel, content, kind, size, timeout_ms);

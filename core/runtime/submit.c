@@ -214,6 +214,15 @@ static struct tp__remote *remote_to_serve(const tp_pool *pool)
     return remote && remote->class->serve && is_free ? remote : NULL;
 }
 
+static tp_status finish_run(struct tp__remote *remote, tp_promise *promise, void *result, tp_kind kind, size_t size)
+{
+    if (remote)
+        remote->class->serve(remote, promise);
+    const tp_status status = tp__await(promise, result, kind, size, TP_FOREVER);
+    tp_promise_release(promise);
+    return status;
+}
+
 tp_status tp__run(tp_pool *pool, const tp_task_definition *task, const void *captures, void *result,
                   const tp_task_options *options)
 {
@@ -228,11 +237,7 @@ tp_status tp__run(tp_pool *pool, const tp_task_definition *task, const void *cap
             memset(result, 0, task->result_size);
         return tp_last_error()->status;
     }
-    if (remote)
-        remote->class->serve(remote, promise);
-    const tp_status status = tp__await(promise, result, task->result_kind, task->result_size, TP_FOREVER);
-    tp_promise_release(promise);
-    return status;
+    return finish_run(remote, promise, result, task->result_kind, task->result_size);
 }
 
 /* The argument takes the place of the first capture. */
@@ -297,11 +302,37 @@ static struct tp_promise *make_task_of_closure(tp_pool *pool, tp_closure closure
     return task;
 }
 
+static tp_promise *submit_closure(tp_pool *pool, tp_closure closure, const void *argument, tp_kind kind, size_t size,
+                                  const tp_task_options *options, bool is_served)
+{
+    struct tp_promise *task = make_task_of_closure(pool, closure, argument, kind, size);
+    if (!task)
+        return NULL;
+    task->is_served = is_served;
+    return tp__pool_submit(pool, task, options, -1);
+}
+
 tp_promise *tp__submit_closure(tp_pool *pool, tp_closure closure, const void *argument, tp_kind kind, size_t size,
                                const tp_task_options *options)
 {
     if (tp__pool_check("tp_submit_closure", pool) != TP_OK)
         return NULL;
-    struct tp_promise *task = make_task_of_closure(pool, closure, argument, kind, size);
-    return task ? tp__pool_submit(pool, task, options, -1) : NULL;
+    return submit_closure(pool, closure, argument, kind, size, options, false);
+}
+
+tp_status tp__run_closure(tp_pool *pool, tp_closure closure, const void *argument, tp_kind kind, size_t size, void *out,
+                          tp_kind out_kind, size_t out_size)
+{
+    struct tp__remote *remote = NULL;
+    tp_promise *promise = NULL;
+    if (tp__pool_check("tp_run_closure", pool) == TP_OK) {
+        remote = remote_to_serve(pool);
+        promise = submit_closure(pool, closure, argument, kind, size, NULL, remote != NULL);
+    }
+    if (!promise) {
+        if (out)
+            memset(out, 0, out_size);
+        return tp_last_error()->status;
+    }
+    return finish_run(remote, promise, out, out_kind, out_size);
 }

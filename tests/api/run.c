@@ -56,6 +56,26 @@ static void one_after_the_other(void)
     CHECK_INT(run_many(7), 0);
 }
 
+static void closures_one_after_the_other(void)
+{
+    const tp_closure with_argument = tp_bind(add, .b = 5), whole = tp_bind(fail, 3);
+    for (int64_t i = 0; i < RUNS; i++) {
+        int64_t sum = 0;
+        CHECK_OK(tp_run_closure(pool, with_argument, &sum, i));
+        CHECK_INT(sum, i + 5);
+    }
+    int64_t none = 1;
+    CHECK_STATUS(tp_run_closure(pool, whole, &none), TP_E_TASK);
+    CHECK_INT(none, 0);
+    CHECK_CONTAINS(tp_last_error()->message, "failure 3");
+    none = 1;
+    CHECK_STATUS(tp_run_closure(pool, with_argument, &none), TP_E_ARGUMENT); /* it takes one */
+    CHECK_INT(none, 0);
+    CHECK_STATUS(tp_run_closure(NULL, whole, &none), TP_E_ARGUMENT);
+    tp_closure_release(with_argument);
+    tp_closure_release(whole);
+}
+
 static void from_several_threads_at_once(void)
 {
     pthread_t threads[THREADS];
@@ -187,6 +207,7 @@ int main(int argc, char **argv)
     tp_init(argc, argv);
     const struct check_test tests[] = {
         CHECK_TEST(one_after_the_other),
+        CHECK_TEST(closures_one_after_the_other),
         CHECK_TEST(from_several_threads_at_once),
         CHECK_TEST(between_tasks_that_are_awaited),
         CHECK_TEST(others_are_served_while_one_waits),

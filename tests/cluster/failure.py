@@ -3,9 +3,10 @@
 runs twice."""
 import os
 import signal
+import subprocess
 import time
 
-from scenario import check, check_contains, run, until
+from scenario import Job, check, check_contains, run, until
 from stage import Stage
 
 
@@ -57,6 +58,22 @@ def the_coordinator_is_killed_twice(setting):
             stage.cluster.start_coordinator()
             until(lambda: stage.cluster.coordinator.log().count("role=node") >= 3 + 3 * times, "the nodes are back")
         stage.finish()
+
+
+def a_program_says_that_it_waits_for_its_coordinator(setting):
+    """Once, when it has been away for 5 s; and that it is back."""
+    with setting.cluster(nodes=1) as cluster:
+        with Job(cluster, [setting.job("cluster.away")], stderr=subprocess.PIPE) as job, job.process.stderr as said:
+            job.expect("open")
+            cluster.coordinator.kill()
+            job.go_on()
+            line = said.readline()
+            check_contains(line, f"taskpool: {cluster.endpoint}: nobody listens there")
+            check_contains(line, "(1 task waits for it)")
+            cluster.start_coordinator()
+            check_contains(said.readline(), f"taskpool: {cluster.endpoint}: the coordinator is back after ")
+            job.finish()
+            check(said.read() == "", "nothing else is said")
 
 
 def coordinator_and_node_are_killed_together(setting):
@@ -168,6 +185,7 @@ if __name__ == "__main__":
         a_node_is_stopped_for_less_than_a_second,
         the_coordinator_is_killed_and_started_again,
         the_coordinator_is_killed_twice,
+        a_program_says_that_it_waits_for_its_coordinator,
         coordinator_and_node_are_killed_together,
         all_nodes_are_killed_and_started_again,
         a_worker_process_is_killed,

@@ -105,6 +105,7 @@ taskpool_scenario(cluster unreachable SCENARIOS
 taskpool_job(cluster leave)
 taskpool_scenario(cluster leaving EXCLUDE tsan) # threads are left, which is what it is about
 
+taskpool_job(cluster away)
 taskpool_job(cluster survive)
 taskpool_scenario(cluster failure TIMEOUT 90 SCENARIOS
     a_node_is_killed_and_started_again
@@ -112,6 +113,7 @@ taskpool_scenario(cluster failure TIMEOUT 90 SCENARIOS
     a_node_is_stopped_for_less_than_a_second
     the_coordinator_is_killed_and_started_again
     the_coordinator_is_killed_twice
+    a_program_says_that_it_waits_for_its_coordinator
     coordinator_and_node_are_killed_together
     all_nodes_are_killed_and_started_again
     a_worker_process_is_killed

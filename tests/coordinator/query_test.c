@@ -84,6 +84,24 @@ static void status_shows_nodes_sessions_and_the_coordinator(void **state)
     world_close(world);
 }
 
+static void a_node_that_has_said_goodbye_is_not_shown_any_more(void **state)
+{
+    (void)state;
+    struct world *world = world_open(NULL);
+    struct end *node = world_node(world, 0, 11, 4);
+    struct end *tool = world_tool(world, 0);
+    Taskpool__Bye bye = TASKPOOL__BYE__INIT;
+    bye.reason = (char *)(uintptr_t) "drained";
+    end_send(node, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_BYE, &bye);
+    world_run(world);
+    ask(tool, 42, TASKPOOL__QUERY_KIND__QUERY_STATUS, "");
+    Taskpool__Frame *frame = end_take(tool, TASKPOOL__FRAME__BODY_ANSWER);
+    assert_non_null(frame);
+    assert_int_equal(frame->answer->n_nodes, 0);
+    tp__frame_free(frame);
+    world_close(world);
+}
+
 /* The question that came to a driver. */
 static uint64_t take_question(struct end *driver, const char *subject)
 {
@@ -275,6 +293,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(status_shows_nodes_sessions_and_the_coordinator),
+        cmocka_unit_test(a_node_that_has_said_goodbye_is_not_shown_any_more),
         cmocka_unit_test(why_is_asked_of_the_driver_that_it_names),
         cmocka_unit_test(a_name_is_asked_of_all_and_answered_by_those_who_do),
         cmocka_unit_test(questions_are_bounded),

@@ -2,6 +2,7 @@
 /* Channels from one thread: what is possible without waiting. */
 #include "base/alloc.h"
 #include "check.h"
+#include "closure/codec.h"
 #include "runtime/channel.h"
 #include "runtime/channels.h"
 
@@ -354,6 +355,18 @@ static void without_memory_nothing_is_lost_or_sent(void)
     tp__alloc_set_refuse(NULL);
 }
 
+static void what_is_too_large_to_send_names_its_channel(void)
+{
+    struct tp__channels *channels = tp__channels_new(NULL);
+    tp_channel *channel = tp__channels_get(channels, "results");
+    char *bytes = calloc(1, TP__ENCODED_LIMIT_BYTES);
+    CHECK_OR_EXIT(channel && bytes);
+    CHECK_STATUS(tp_send(channel, tp_bytes_view(bytes, TP__ENCODED_LIMIT_BYTES)), TP_E_LIMIT);
+    CHECK_CONTAINS(tp_last_error()->message, "channel 'results': a value takes ");
+    free(bytes);
+    tp__channels_free(channels);
+}
+
 int main(int argc, char **argv)
 {
     const struct check_test tests[] = {
@@ -373,6 +386,7 @@ int main(int argc, char **argv)
         CHECK_TEST(a_named_channel_cannot_be_released_and_stays_closed),
         CHECK_TEST(who_holds_a_named_channel_finds_it_closed_after_its_pool),
         CHECK_TEST(without_memory_nothing_is_lost_or_sent),
+        CHECK_TEST(what_is_too_large_to_send_names_its_channel),
     };
     CHECK_RUN(tests, argc, argv);
     return check_result();

@@ -119,6 +119,9 @@ tp_status tp__map(tp_pool *pool, const tp_task_definition *task, const void *cap
 /* Behind tp_submit_closure: `argument` is NULL when none is given. */
 tp_promise *tp__submit_closure(tp_pool *pool, tp_closure closure, const void *argument, tp_kind kind, size_t size,
                                const tp_task_options *options) __attribute__((warn_unused_result));
+/* Behind tp_run_closure. */
+tp_status tp__run_closure(tp_pool *pool, tp_closure closure, const void *argument, tp_kind kind, size_t size, void *out,
+                          tp_kind out_kind, size_t out_size);
 
 #pragma GCC visibility pop
 

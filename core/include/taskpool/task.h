@@ -102,15 +102,6 @@
  *  may be NULL. Yields. */
 #define tp_run_closure(pool, ...) TP__RUN_CLOSURE(pool, __VA_ARGS__)
 
-static inline tp_status tp__run_closure(tp_pool *pool, tp_closure closure, const void *argument, tp_kind kind,
-                                        size_t size, void *out, tp_kind out_kind, size_t out_size)
-{
-    tp_promise *promise = tp__submit_closure(pool, closure, argument, kind, size, NULL);
-    const tp_status status = tp__await(promise, out, out_kind, out_size, TP_FOREVER);
-    tp_promise_release(promise);
-    return status;
-}
-
 #ifdef __cplusplus
 extern "C" {
 #endif
