@@ -7,6 +7,7 @@
 #define TESTS_UNIT_CHANNEL_GAME_H
 
 #include "check.h"
+#include "unit/random.h"
 
 #include <stdatomic.h>
 
@@ -33,14 +34,6 @@ static struct game {
     atomic_int received[GAME_PLAYERS * GAME_MESSAGES];
 } game;
 
-static uint64_t game_random(uint64_t *state, uint64_t below)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return (*state >> 11) % below;
-}
-
 static void game_expect(bool condition, const char *text)
 {
     if (!condition && atomic_fetch_add(&game.failures, 1) < 10)
@@ -50,13 +43,13 @@ static void game_expect(bool condition, const char *text)
 
 static bool game_send(uint64_t *state, int64_t number, bool *closed)
 {
-    const size_t first = game_random(state, GAME_CHANNELS);
-    const size_t second = game_random(state, GAME_CHANNELS);
+    const size_t first = next_random(state, GAME_CHANNELS);
+    const size_t second = next_random(state, GAME_CHANNELS);
     tp_channel *channel = game.channels[first];
     const struct game_large large = {.number = number};
     tp_status status = TP_OK;
     size_t chosen;
-    switch (game_random(state, 6)) {
+    switch (next_random(state, 6)) {
     case 0:
         status = tp_send(channel, number);
         break;
@@ -68,11 +61,11 @@ static bool game_send(uint64_t *state, int64_t number, bool *closed)
             GAME_EXPECT(tp_yield() == TP_OK);
         break;
     case 3:
-        status = tp_send_for(channel, number, (int64_t)game_random(state, 2));
+        status = tp_send_for(channel, number, (int64_t)next_random(state, 2));
         break;
     default: {
         tp_select_case cases[] = {tp_case_send(channel, number), tp_case_send(game.channels[second], large)};
-        status = tp_select(cases, 2, game_random(state, 4) == 0 ? 1 : TP_FOREVER, &chosen);
+        status = tp_select(cases, 2, next_random(state, 4) == 0 ? 1 : TP_FOREVER, &chosen);
         break;
     }
     }
@@ -88,8 +81,8 @@ static void game_play_sender(int player)
         const int64_t number = (int64_t)player * GAME_MESSAGES + i;
         bool closed;
         game.sent[number] = game_send(&state, number, &closed);
-        if (game.closes && game_random(&state, GAME_MESSAGES * 2) == 0)
-            GAME_EXPECT(tp_channel_close(game.channels[game_random(&state, GAME_CHANNELS)]) == TP_OK);
+        if (game.closes && next_random(&state, GAME_MESSAGES * 2) == 0)
+            GAME_EXPECT(tp_channel_close(game.channels[next_random(&state, GAME_CHANNELS)]) == TP_OK);
     }
     if (atomic_fetch_sub(&game.senders_left, 1) == 1)
         for (size_t i = 0; i < GAME_CHANNELS; i++)
@@ -160,12 +153,12 @@ static void game_play_receiver(int player)
     memset(hand.last, -1, sizeof hand.last);
     bool open[GAME_CHANNELS] = {true, true, true};
     while (open[0] || open[1] || open[2]) {
-        size_t channel = game_random(&state, GAME_CHANNELS);
+        size_t channel = next_random(&state, GAME_CHANNELS);
         tp_status status;
-        if (game_random(&state, 3) > 0)
+        if (next_random(&state, 3) > 0)
             status = game_receive_any(&hand, open, &channel);
         else
-            status = game_receive_one(&hand, channel, (int64_t)game_random(&state, 2));
+            status = game_receive_one(&hand, channel, (int64_t)next_random(&state, 2));
         GAME_EXPECT(status == TP_OK || status == TP_E_TIMEOUT || status == TP_E_CLOSED || status == TP_E_TYPE ||
                     status == TP_E_EMPTY);
         if (status == TP_E_CLOSED)
@@ -178,13 +171,13 @@ static void game_set_up(uint64_t seed)
     memset(&game, 0, sizeof game);
     game.seed = seed;
     uint64_t state = seed * 77 + 1;
-    game.senders = 1 + (int)game_random(&state, GAME_PLAYERS);
-    game.receivers = 1 + (int)game_random(&state, GAME_PLAYERS);
-    game.closes = game_random(&state, 2) == 0;
+    game.senders = 1 + (int)next_random(&state, GAME_PLAYERS);
+    game.receivers = 1 + (int)next_random(&state, GAME_PLAYERS);
+    game.closes = next_random(&state, 2) == 0;
     atomic_store(&game.senders_left, game.senders);
     const size_t capacities[] = {0, 1, 2, 7, 64};
     for (size_t i = 0; i < GAME_CHANNELS; i++) {
-        game.channels[i] = tp_channel_open(capacities[game_random(&state, 5)]);
+        game.channels[i] = tp_channel_open(capacities[next_random(&state, 5)]);
         CHECK_OR_EXIT(game.channels[i] != NULL);
     }
 }
