@@ -284,14 +284,14 @@ bool cache_chunk(struct cache *cache, const struct tp__hash *root, uint32_t inde
     return true;
 }
 
-/* Written through, and under its final name. */
+/* Under its final name. Not written through, which can take longer than a node may be silent: if the power fails now,
+ * what is left of it is hashed before it is used, and fetched again. */
 static bool settle(struct cache *cache, const struct fetch *fetch)
 {
     char part[PART_NAME_BYTES], name[NAME_BYTES];
     part_name_of(&fetch->root, part);
     name_of(&fetch->root, name);
-    return fchmod(fetch->descriptor, 0555) == 0 && fsync(fetch->descriptor) == 0 &&
-           renameat(cache->directory, part, cache->directory, name) == 0 && fsync(cache->directory) == 0;
+    return fchmod(fetch->descriptor, 0555) == 0 && renameat(cache->directory, part, cache->directory, name) == 0;
 }
 
 bool cache_complete(struct cache *cache, const struct tp__hash *root, struct tp__problem *problem)
