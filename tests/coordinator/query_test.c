@@ -90,7 +90,8 @@ static void a_node_that_has_said_goodbye_is_not_shown_any_more(void **state)
     struct world *world = world_open(NULL);
     struct end *node = world_node(world, 0, 11, 4);
     struct end *tool = world_tool(world, 0);
-    Taskpool__Bye bye = TASKPOOL__BYE__INIT;
+    Taskpool__Bye bye;
+    taskpool__bye__init(&bye);
     bye.reason = (char *)(uintptr_t) "drained";
     end_send(node, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_BYE, &bye);
     world_run(world);
