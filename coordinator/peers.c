@@ -13,7 +13,7 @@
 
 enum {
     WAITING_LIMIT_BYTES = 64 << 20,    /* for one link, */
-    WAITING_OF_STREAM_BYTES = 5 << 20, /* and more for each stream over it: what relay.c lets wait, and one frame */
+    WAITING_OF_STREAM_BYTES = 6 << 20, /* and more for each stream over it: what relay.c lets wait, and one frame */
     UNREAD_MS = 10000,                 /* a link that takes nothing for so long is not read */
     SHORTEST_TICK_MS = 10
 };

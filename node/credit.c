@@ -8,9 +8,8 @@
  * shared memory and told by nobody: while tasks wait, the agent looks, the more rarely the longer nothing has changed.
  * On a busy link a trip takes the longer the more is under way: with large tasks the credit would grow with what it
  * causes. So as many bytes are asked for as the fastest links carry in 10 ms, and no more.
- * While tasks run, an announcement waits a moment for the next result, to leave with it: what keeps workers busy
- * meanwhile is here already, and somebody who runs one task after the other would wait for it at each station of its
- * way.
+ * While tasks run, an announcement waits a moment for the next result, to leave with it: somebody who runs one task
+ * after the other would have to wait for it at each station of the way.
  * What waits for its driver, which may be gone, keeps no work of others away: after a while it uses no credit. But the
  * driver may only be slow, and other nodes idle: so it is a limited number of tasks. As the coordinator places nothing
  * of a driver that is silent for TP__SILENT_MS, those of one that is gone stay below.
@@ -131,6 +130,7 @@ static uint64_t wanted(const struct agent *agent)
 static void announce(struct agent *agent, uint64_t total, uint64_t waiting)
 {
     struct credit *credit = &agent->credit;
+    credit->waits = false;
     Taskpool__Credit message;
     taskpool__credit__init(&message);
     Taskpool__Frame frame;
@@ -158,7 +158,6 @@ static void announce(struct agent *agent, uint64_t total, uint64_t waiting)
         credit->asked_received = credit->received;
     }
     credit->announced = true;
-    credit->waits = false;
     credit->sent = total;
     credit->sent_ms = agent->now_ms;
     credit->queued = message.queued;
@@ -220,8 +219,10 @@ void credit_update(struct agent *agent)
     if (waiting != credit->polled)
         credit->poll_ms = POLL_FIRST_MS;
     credit->polled = waiting;
-    if (agent->uplink.state != UPLINK_WELCOMED)
+    if (agent->uplink.state != UPLINK_WELCOMED) {
+        credit->waits = false;
         return;
+    }
     const bool is_urgent = credit->drained != agent_is_drained(agent) || rooms_are_news(agent);
     const bool is_due = is_news(credit, total, want) || is_old_for_people(agent, waiting);
     if (is_urgent || (is_due && !waits_for_company(agent, waiting)))

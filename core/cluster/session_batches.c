@@ -7,8 +7,8 @@
  * until the coordinator has said of each of its tasks where it went: only then has it left the coordinator. Tasks that
  * are run again get batches of their own, which the coordinator places before the others of their depth.
  *
- * Large tasks stay here when so many bytes are ahead of them that the coordinator has enough to do: there they would
- * only take memory once more.
+ * Batches that begin with a large task stay here when so much is ahead of them that the coordinator has enough to do:
+ * there they would only take memory once more. What is pinned is not ahead of others, nor they of it.
  *
  * A part of the budget is a reserve. A batch goes into it only if it is deeper than those that are in it: so tasks that
  * no node takes now, as all are full, never keep back the deeper ones that what is parked there waits for. Of the last
@@ -24,7 +24,7 @@
 enum {
     PAYLOAD_PART_BYTES = TP__PART_BYTES,
     RESERVE_PARTS = 64,
-    LARGE_AHEAD_BYTES = 32 << 20 /* of large tasks: what the fastest links carry while the coordinator asks for more */
+    LARGE_AHEAD_BYTES = 32 << 20 /* what the fastest links carry while the coordinator says that it has room again */
 };
 
 /* ---- what waits ---- */
@@ -108,12 +108,18 @@ static uint32_t bytes_of(const struct task *task)
     return leaf_bytes(task) + (is_large(task) ? task->length : 0);
 }
 
-/* How much of the coordinator's budget may be filled with any tasks that are like that one. The rest is a reserve. */
-static uint64_t share_of(const struct tp__session *session, const struct task *task)
+/* How much of the coordinator's budget may be filled with any tasks of that depth. The rest is a reserve. */
+static uint64_t share_of(const struct tp__session *session, uint32_t depth)
 {
     const uint64_t limit = session->wire.queue_limit_bytes;
-    const uint64_t share = task->depth == 0 ? limit / 2 : limit / 4 * 3;
-    return is_large(task) && share > LARGE_AHEAD_BYTES ? LARGE_AHEAD_BYTES : share;
+    return depth == 0 ? limit / 2 : limit / 4 * 3;
+}
+
+/* Would so many bytes, of which some are that task's, be more than the coordinator needs? */
+static bool is_enough(const struct task *task, uint64_t shared_bytes)
+{
+    const bool is_pinned = task->rare && task->rare->worker >= 0;
+    return is_large(task) && !is_pinned && shared_bytes > LARGE_AHEAD_BYTES;
 }
 
 /* Is there room for a batch that begins with that task? The first one may be past the budget if nothing is queued. */
@@ -121,7 +127,8 @@ static bool fits(const struct tp__session *session, const struct task *task)
 {
     const uint64_t queued = session->sending.queued_bytes;
     const uint64_t with = queued + bytes_of(task);
-    if (queued == 0 || with <= share_of(session, task))
+    if (queued == 0 ||
+        (with <= share_of(session, task->depth) && !is_enough(task, session->sending.shared_bytes + bytes_of(task))))
         return true;
     const struct ring *last = session->sending.reserve.previous;
     const bool is_deeper =
@@ -134,7 +141,7 @@ static bool fits(const struct tp__session *session, const struct task *task)
 static uint64_t budget_of(const struct tp__session *session, const struct task *first)
 {
     const uint64_t queued = session->sending.queued_bytes;
-    const uint64_t share = share_of(session, first);
+    const uint64_t share = share_of(session, first->depth);
     const uint64_t most = session->wire.queue_limit_bytes / 8 * 7;
     if (queued + bytes_of(first) <= share)
         return share;
@@ -258,12 +265,14 @@ static void send_batch(struct tp__session *session, struct ring *from, struct no
         struct task *task = making->tasks[i];
         batch->tasks[i] = (struct batch_task){task->sequence, task->dispatch, bytes_of(task)};
         session->sending.queued_bytes += bytes_of(task);
+        session->sending.shared_bytes += node ? 0 : bytes_of(task);
         tp__ring_remove(&task->ring);
         tp__ring_append(node ? &node->queued : &session->tasks.queued, &task->ring);
         tp__session_task_set_state(session, task, TASK_QUEUED);
     }
     session->tasks.dispatches += making->count;
-    if (session->sending.queued_bytes > share_of(session, making->tasks[0]))
+    if (session->sending.queued_bytes > share_of(session, batch->depth) ||
+        is_enough(making->tasks[0], session->sending.shared_bytes))
         tp__ring_append(&session->sending.reserve, &batch->reserve);
     send_leaves(session, batch, making);
     for (uint32_t i = 0; i < making->count; i++)
@@ -339,7 +348,7 @@ void tp__session_drop_batches(struct tp__session *session, struct node *node)
         for (size_t i = 0; i < session->sending.batches.bucket_count; i++)
             while (session->sending.batches.buckets[i])
                 free_batch(session, TP__RING_OF(session->sending.batches.buckets[i], struct batch, entry));
-        session->sending.queued_bytes = 0;
+        session->sending.queued_bytes = session->sending.shared_bytes = 0;
         return;
     }
     while (!tp__ring_is_empty(&node->batches)) {
@@ -386,6 +395,7 @@ static void placed_run(struct tp__session *session, const Taskpool__Run *run)
         batch->tasks[i].dispatch = 0;
         batch->left--;
         session->sending.queued_bytes -= placed.bytes;
+        session->sending.shared_bytes -= batch->node ? 0 : placed.bytes;
         placed_one(session, &placed, node);
     }
     if (batch->left == 0)

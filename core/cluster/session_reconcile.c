@@ -102,6 +102,8 @@ static void held_one(struct tp__session *session, struct node *node, uint64_t se
     if (!task || task->dispatch != dispatch || !tp__session_may_have(task, node)) {
         if (held != TP__HELD_FINISHED) /* what is finished needs no stopping */
             tp__session_say_short(session, node, TP__RECORD_CANCEL, sequence, dispatch);
+        if (task && task->state == TASK_QUEUED && task->dispatch == dispatch)
+            node->distrusted = node->asked + 1; /* as session_records.c: the coordinator hid where it went */
         return;
     }
     if (task->state != TASK_PLACED) {

@@ -265,7 +265,8 @@ struct tp__session {
         size_t batch_bytes;
         struct ring reserve; /* each deeper than those before it */
         uint64_t next_batch;
-        uint64_t queued_bytes; /* at the coordinator */
+        uint64_t queued_bytes; /* at the coordinator ... */
+        uint64_t shared_bytes; /* ... of tasks that may go to any node */
         struct making *making; /* the batch that is being made */
         uint32_t next_cell;
     } sending;

@@ -156,18 +156,30 @@ int tp__socket_descriptor(void *socket)
     return zmq_getsockopt(socket, ZMQ_FD, &descriptor, &size) == 0 ? descriptor : -1;
 }
 
+/* A signal may interrupt libzmq when it has taken its descriptor's news and not told of them yet: it is asked again. */
+static int receive_part(void *socket, zmq_msg_t *message)
+{
+    int got;
+    while ((got = zmq_msg_recv(message, socket, ZMQ_DONTWAIT)) < 0 && errno == EINTR)
+        ;
+    return got;
+}
+
 bool tp__socket_has_message(void *socket)
 {
     int events = 0;
     size_t size = sizeof events;
-    return zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN) != 0;
+    int status;
+    while ((status = zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size)) != 0 && errno == EINTR)
+        ;
+    return status == 0 && (events & ZMQ_POLLIN) != 0;
 }
 
 /* Reads the parts behind one that was not the last. */
 static void skip_parts(void *socket, zmq_msg_t *message)
 {
     while (zmq_msg_more(message))
-        if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) < 0)
+        if (receive_part(socket, message) < 0)
             return;
 }
 
@@ -191,7 +203,7 @@ int tp__socket_receive(void *socket, struct tp__peer *peer, struct tp__public_ke
     zmq_msg_t *message = zmq_message;
     const bool router = is_router(socket);
     (void)zmq_msg_init(message);
-    if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) < 0)
+    if (receive_part(socket, message) < 0)
         return 0;
     if (router) {
         const uint8_t *id = zmq_msg_data(message);
@@ -199,7 +211,7 @@ int tp__socket_receive(void *socket, struct tp__peer *peer, struct tp__public_ke
             return drop(socket, message);
         *peer = (struct tp__peer){.size = ROUTING_ID_BYTES};
         memcpy(peer->id, id, ROUTING_ID_BYTES);
-        if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) < 0)
+        if (receive_part(socket, message) < 0)
             return drop(socket, message);
         const char *user = zmq_msg_gets(message, "User-Id");
         if (!user || !tp__public_key_parse(sender, user))

@@ -13,7 +13,8 @@ enum { AMPLIFICATION = 8, SPARE_BYTES = 64 << 10 };
 
 enum {
     LONG_BYTES = 4096, /* from here on a field is worth looking for */
-    VARINT_BYTES = 10
+    VALUE_VARINT_BYTES = 10,
+    HEAD_VARINT_BYTES = 5 /* of tags and lengths: protobuf-c takes no longer ones */
 };
 
 static void *take(void *budget, size_t size)
@@ -61,10 +62,10 @@ struct field {
     const uint8_t *start, *content, *end;
 };
 
-static bool read_varint(const uint8_t **at, const uint8_t *end, uint64_t *value)
+static bool read_varint(const uint8_t **at, const uint8_t *end, unsigned most_bytes, uint64_t *value)
 {
     *value = 0;
-    for (unsigned shift = 0; *at < end && shift < 7 * VARINT_BYTES; shift += 7) {
+    for (unsigned shift = 0; *at < end && shift < 7 * most_bytes; shift += 7) {
         const uint8_t byte = *(*at)++;
         *value |= (uint64_t)(byte & 0x7f) << shift;
         if (byte < 0x80)
@@ -78,7 +79,7 @@ static bool read_field(const uint8_t *at, const uint8_t *end, struct field *fiel
 {
     uint64_t tag, size = 0;
     field->start = at;
-    if (!read_varint(&at, end, &tag) || tag >> 3 > UINT32_MAX)
+    if (!read_varint(&at, end, HEAD_VARINT_BYTES, &tag) || tag >> 3 > UINT32_MAX)
         return false;
     field->number = (uint32_t)(tag >> 3);
     field->type = tag & 7;
@@ -86,12 +87,12 @@ static bool read_field(const uint8_t *at, const uint8_t *end, struct field *fiel
     switch (field->type) {
     case PROTOBUF_C_WIRE_TYPE_VARINT:
         field->end = at;
-        return read_varint(&field->end, end, &size);
+        return read_varint(&field->end, end, VALUE_VARINT_BYTES, &size);
     case PROTOBUF_C_WIRE_TYPE_64BIT:
         size = sizeof(uint64_t);
         break;
     case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED:
-        if (!read_varint(&field->content, end, &size))
+        if (!read_varint(&field->content, end, HEAD_VARINT_BYTES, &size))
             return false;
         break;
     case PROTOBUF_C_WIRE_TYPE_32BIT:

@@ -140,6 +140,24 @@ static void an_announcement_waits_a_moment_for_a_result_to_leave_with(void **sta
     world_free(world);
 }
 
+/* ... and not any more when there is nobody to tell. */
+static void an_announcement_ends_with_its_link(void **state)
+{
+    (void)state;
+    struct world *world = world_new();
+    struct world_driver *driver = driver_new(world);
+    struct world_process *process = driver_begin(driver);
+    submit(driver, 1, 4);
+    process->started = 4;
+    driver_say(driver, TP__RECORD_TICK, 0, 0, 0, NULL, 0);
+    assert_int_equal(world->credit, 4);
+    world->mute = true;
+    world_cut(world);
+    world_pass(world, 10);
+    assert_true(agent_tick(world->agent, world->now_ms) > world->now_ms);
+    world_free(world);
+}
+
 static void large_tasks_are_asked_for_by_their_bytes(void **state)
 {
     (void)state;
@@ -462,6 +480,7 @@ int main(void)
         cmocka_unit_test(never_more_than_4096_wait),
         cmocka_unit_test(parked_tasks_use_no_credit_and_a_start_is_noticed),
         cmocka_unit_test(an_announcement_waits_a_moment_for_a_result_to_leave_with),
+        cmocka_unit_test(an_announcement_ends_with_its_link),
         cmocka_unit_test(large_tasks_are_asked_for_by_their_bytes),
         cmocka_unit_test(a_task_cancelled_before_its_start_does_not_wait_for_ever),
         cmocka_unit_test(a_session_near_its_limit_is_told_how_many_may_come),

@@ -230,6 +230,7 @@ static void a_view_of_two_bodies_or_fields_is_what_unpacking_gives(void **state)
     } more[] = {
         {{5 << 3 | 2, 1, 'x'}, 3, true}, /* another part */
         {{TASKPOOL__FRAME__BODY_HEARTBEAT << 3 | 2, 0}, 2, false},
+        {{0xaa, 1, 2, 2 << 3, 9}, 5, false}, /* another payload */
     };
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
         size_t size;
@@ -268,6 +269,22 @@ static void what_is_cut_anywhere_is_no_view(void **state)
     free(bytes);
 }
 
+/* protobuf-c takes five bytes of a tag or length at most. */
+static void an_overlong_length_is_no_view(void **state)
+{
+    (void)state;
+    enum { PART = 5000 };
+    static const uint8_t length[] = {(PART & 0x7f) | 0x80, (PART >> 7) | 0x80, 0x80, 0x80, 0x80, 0};
+    static const uint8_t head[] = {0xaa, 1, ((PART + 7) & 0x7f) | 0x80, (PART + 7) >> 7, (5 << 3) | 2};
+    uint8_t bytes[sizeof head + sizeof length + PART] = {0};
+    memcpy(bytes, head, sizeof head);
+    memcpy(bytes + sizeof head, length, sizeof length);
+    assert_null(tp__frame_unpack(bytes, sizeof bytes));
+    struct tp__frame_view view;
+    assert_null(tp__frame_view(&view, bytes, sizeof bytes));
+    tp__frame_view_end(&view);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_view_is_what_unpacking_gives),
         cmocka_unit_test(a_view_of_two_bodies_or_fields_is_what_unpacking_gives),
         cmocka_unit_test(what_is_cut_anywhere_is_no_view),
+        cmocka_unit_test(an_overlong_length_is_no_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -298,15 +298,20 @@ static void a_node_that_is_named_again_drains_no_more_unless_that_is_said_again(
     stage_free(stage);
 }
 
-static uint64_t submit_large(struct stage *stage, uintptr_t tag, size_t size)
+static uint64_t submit_large_pinned(struct stage *stage, uintptr_t tag, size_t size, int worker)
 {
     uint8_t *payload = calloc(1, size);
     assert_non_null(payload);
-    const struct tp__session_task task = {.tag = (void *)tag, .worker = -1, .payload = payload, .length = size};
+    const struct tp__session_task task = {.tag = (void *)tag, .worker = worker, .payload = payload, .length = size};
     tp_status status;
     const uint64_t sequence = tp__session_submit(stage->session, &task, &status);
     free(payload);
     return sequence;
+}
+
+static uint64_t submit_large(struct stage *stage, uintptr_t tag, size_t size)
+{
+    return submit_large_pinned(stage, tag, size, -1);
 }
 
 enum { LARGE = (3 << 20) + 5 };
@@ -359,6 +364,32 @@ static void no_more_is_queued_than_the_coordinator_gives_room_for(void **state)
     assert_int_equal(stage->leaf_count, 10);
     stage_place(stage, stage_leaf(stage), node);
     assert_int_equal(stage->leaf_count, 11);
+    stage_free(stage);
+}
+
+/* 32 MiB of them keep it busy. What is pinned is not among these. */
+static void large_tasks_wait_here_when_enough_are_ahead_of_them(void **state)
+{
+    (void)state;
+    enum { MEBIBYTE = 1 << 20 };
+    stage_queue_bytes = 256 << 20;
+    struct stage *stage = stage_new(NULL);
+    stage_queue_bytes = MEBIBYTE;
+    struct stage_node *node = stage_node(stage, "a", 1);
+    stage_run(stage);
+    for (uintptr_t i = 1; i <= 40; i++)
+        submit_large_pinned(stage, i, MEBIBYTE, 0);
+    stage_run(stage);
+    assert_int_equal(tp__session_count(stage->session).queued, 40);
+    for (uintptr_t i = 41; i <= 80; i++)
+        submit_large(stage, i, MEBIBYTE);
+    stage_run(stage);
+    const uint64_t queued = tp__session_count(stage->session).queued;
+    assert_in_range(queued, 40 + 31, 40 + 33);
+    assert_int_not_equal(stage_submit(stage, 81), 0); /* a small one is not ahead of those, and waits for its turn */
+    for (size_t i = 0; i < 45; i++)
+        stage_place(stage, stage_leaf(stage), node);
+    assert_true(tp__session_count(stage->session).queued > queued - 45);
     stage_free(stage);
 }
 
@@ -535,6 +566,7 @@ int main(void)
         cmocka_unit_test(large_payloads_follow_their_batch_in_parts),
         cmocka_unit_test(a_payload_past_the_limit_is_refused),
         cmocka_unit_test(no_more_is_queued_than_the_coordinator_gives_room_for),
+        cmocka_unit_test(large_tasks_wait_here_when_enough_are_ahead_of_them),
         cmocka_unit_test(a_task_that_is_larger_than_the_room_goes_alone_or_fails),
         cmocka_unit_test(a_full_session_has_room_again_when_an_eighth_is_free),
         cmocka_unit_test(a_cancelled_task_is_stopped_wherever_it_is),

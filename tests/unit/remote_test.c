@@ -374,7 +374,23 @@ static void a_submit_says_which_capture_is_wrong(void)
         CHECK_OK(tp_pool_close(pool));
     }
     tp_closure_release(closure);
-    CHECK_OK(tp_channel_close(unnamed));
+    tp_channel_release(unnamed);
+}
+
+/* What they captured was borrowed, and stays the caller's. */
+static void cancelled_tasks_leave_their_captures_alone(void)
+{
+    tp_pool *pool = fake_pool_open(defaults);
+    const tp_str name = tp_str_new("a name that is longer than a few bytes");
+    for (int i = 0; i < 3; i++) {
+        tp_promise *promise = tp_submit(pool, greet, .name = name, .times = i);
+        CHECK_OK(tp_cancel(promise));
+        CHECK_STATUS(tp_await(promise, NULL), TP_E_CANCELLED);
+        tp_promise_release(promise);
+    }
+    CHECK_TP_STR(name, "a name that is longer than a few bytes");
+    tp_str_release(name);
+    CHECK_OK(tp_pool_close(pool));
 }
 
 static void *submit_many(void *argument)
@@ -621,6 +637,7 @@ int main(int argc, char **argv)
         CHECK_TEST(a_pinned_task_names_a_worker_that_is_there),
         CHECK_TEST(a_submit_that_is_refused_leaves_nothing),
         CHECK_TEST(a_submit_says_which_capture_is_wrong),
+        CHECK_TEST(cancelled_tasks_leave_their_captures_alone),
         CHECK_TEST(a_submit_may_wait_for_room),
         CHECK_TEST(a_strict_map_keeps_the_workers_that_it_began_with),
         CHECK_TEST(awaiting_a_remote_task_parks_a_green_thread),

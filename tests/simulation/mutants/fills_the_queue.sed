@@ -1,2 +1,2 @@
 # A part of the coordinator's queue is kept for deeper tasks.
-s|share = task->depth == 0 ? limit / 2 : limit / 4 \* 3;|share = limit;|
+s|return depth == 0 ? limit / 2 : limit / 4 \* 3;|return limit;|
