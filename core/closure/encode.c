@@ -17,25 +17,28 @@
 
 enum { INDEX_SIZE_MAX = 5 };
 
+struct refusal {
+    const char *why;
+    bool is_made; /* by a call, which may have run out of memory */
+};
+
+static const struct refusal failed = {"the call that made it failed", true},
+                            no_closure = {"it is no closure (a tp_bind that failed?)", true},
+                            no_channel = {"the channel is NULL", false},
+                            unnamed = {"a channel without a name cannot leave its task: make it with tp_pool_channel",
+                                       false};
+
 struct writer {
     uint8_t *end;                    /* where the next byte goes */
     const tp_task_definition *alien; /* a task that is not in the program's table */
-    const char *refused;             /* what else cannot be encoded, */
-    const tp_parameter *parameter;   /* the parameter of the outermost task that it is in, */
-    bool is_made;                    /* and whether a call made it, which may have run out of memory */
+    const struct refusal *refused;   /* what else cannot be encoded */
+    const tp_parameter *parameter;   /* ... and the parameter of the outermost task that it is in */
 };
 
-static void refuse(struct writer *writer, const char *why, bool is_made)
+static void refuse(struct writer *writer, const struct refusal *refusal)
 {
-    if (writer->refused)
-        return;
-    writer->refused = why;
-    writer->is_made = is_made;
-}
-
-static void refuse_failed(struct writer *writer)
-{
-    refuse(writer, "the call that made it failed", true);
+    if (!writer->refused)
+        writer->refused = refusal;
 }
 
 static size_t number_size(uint64_t number)
@@ -167,7 +170,7 @@ static void write_run(struct writer *writer, const void *data, size_t size)
 static void write_owned_run(struct writer *writer, const void *data, size_t size, const struct tp__block *owner)
 {
     if (owner == TP__OWNER_FAILED || (!data && size > 0))
-        refuse_failed(writer);
+        refuse(writer, &failed);
     else
         write_run(writer, data, size);
 }
@@ -177,10 +180,7 @@ static void write_channel(struct writer *writer, const tp_channel *channel)
     const char *name = channel ? tp_channel_name(channel) : "";
     const size_t length = strlen(name);
     if (length == 0)
-        refuse(writer,
-               channel ? "a channel without a name cannot leave its task: make it with tp_pool_channel"
-                       : "the channel is NULL",
-               false);
+        refuse(writer, channel ? &unnamed : &no_channel);
     else
         write_run(writer, name, length);
 }
@@ -205,7 +205,7 @@ static void write_task(struct writer *writer, const tp_task_definition *task, co
 static void write_closure(struct writer *writer, const struct tp__closure *closure)
 {
     if (!closure) {
-        refuse(writer, "it is no closure (a tp_bind that failed?)", true);
+        refuse(writer, &no_closure);
         return;
     }
     write_byte(writer, closure->takes_argument);
@@ -257,7 +257,7 @@ static void write_tree(struct writer *writer, tp_value value)
         if (value.as.block)
             write_container(writer, value.as.block);
         else
-            refuse(writer, "a list or map that nobody made", true);
+            refuse(writer, &failed);
         break;
     case TP_VALUE_CLOSURE:
         write_closure(writer, value.as.closure);
@@ -267,7 +267,7 @@ static void write_tree(struct writer *writer, tp_value value)
         break;
     case TP_VALUE_FAILED:
     default:
-        refuse_failed(writer);
+        refuse(writer, &failed);
         break;
     }
 }
@@ -328,13 +328,13 @@ static tp_status finish(const struct writer *writer, struct tp__encoded *out, co
     }
     tp__encoded_free(out);
     /* What ran out of memory when it was made says so here, where it is first looked at. */
-    if (writer->refused && writer->is_made && tp_last_error()->status == TP_E_NOMEM)
+    if (writer->refused && writer->refused->is_made && tp_last_error()->status == TP_E_NOMEM)
         return tp__fail_nomem(task ? "a task's captures" : "a value");
     if (writer->refused && task)
         return tp__fail(TP_E_ARGUMENT, "parameter '%s' of task '%s': %s", writer->parameter->name, task->name,
-                        writer->refused);
+                        writer->refused->why);
     if (writer->refused)
-        return tp__fail(TP_E_ARGUMENT, "a value cannot leave its task: %s", writer->refused);
+        return tp__fail(TP_E_ARGUMENT, "a value cannot leave its task: %s", writer->refused->why);
     return tp__fail(TP_E_ARGUMENT,
                     "task '%s' (%s:%d) is not in the table of the main program: a TP_LOCAL_TASK or a task of a shared "
                     "library runs in this process only",

@@ -19,9 +19,28 @@ enum {
 };
 #define OVERWHELMED SIZE_MAX
 
+static uint8_t *put_header(uint8_t *to, const struct tp__record *record, uint8_t flags, uint32_t size)
+{
+    to = tp__put_u8(to, record->type);
+    to = tp__put_u8(to, flags);
+    to = tp__put_u16(to, 0);
+    to = tp__put_u32(to, size);
+    to = tp__put_u64(to, record->task);
+    to = tp__put_u32(to, record->dispatch);
+    return tp__put_u32(to, record->operation);
+}
+
+/* Most need one part, and many are written on the small stack of a task. */
 bool tp__record_append(struct tp__buffer *buffer, const struct tp__record *record)
 {
-    return tp__record_append_headed(buffer, record, NULL, 0);
+    if (record->size > TP__PART_BYTES)
+        return tp__record_append_headed(buffer, record, NULL, 0);
+    if (!tp__buffer_reserve(buffer, TP__RECORD_HEADER_BYTES + record->size))
+        return false;
+    uint8_t *to = put_header(buffer->bytes + buffer->size, record, record->flags, record->size);
+    to = tp__put_bytes(to, record->body, record->size);
+    buffer->size = (size_t)(to - buffer->bytes);
+    return true;
 }
 
 bool tp__record_append_headed(struct tp__buffer *buffer, const struct tp__record *record, const uint8_t *head,
@@ -38,13 +57,7 @@ bool tp__record_append_headed(struct tp__buffer *buffer, const struct tp__record
         const bool last = i + 1 == parts;
         const uint32_t size = last ? (uint32_t)left : TP__PART_BYTES;
         const uint32_t of_head = i == 0 ? head_size : 0;
-        to = tp__put_u8(to, record->type);
-        to = tp__put_u8(to, last ? record->flags : TP__RECORD_MORE);
-        to = tp__put_u16(to, 0);
-        to = tp__put_u32(to, size);
-        to = tp__put_u64(to, record->task);
-        to = tp__put_u32(to, record->dispatch);
-        to = tp__put_u32(to, record->operation);
+        to = put_header(to, record, last ? record->flags : TP__RECORD_MORE, size);
         to = tp__put_bytes(to, head, of_head);
         to = tp__put_bytes(to, body, size - of_head);
         if (!last)
