@@ -92,7 +92,7 @@ static inline bool take_frame(struct end *from, struct copy *copy)
 
 static inline struct copy must_take(struct end *from, bool acknowledgement, uint64_t position)
 {
-    struct copy copy;
+    struct copy copy = {.size = 0};
     assert_true(take_frame(from, &copy));
     assert_int_equal(copy.acknowledgement, acknowledgement);
     assert_int_equal(copy.position, position);
