@@ -22,38 +22,19 @@ static uint32_t own_worker(const struct worker *worker, const struct tp__leaf *l
     return leaf->worker <= worker->threads ? leaf->worker : 0;
 }
 
-static uint8_t *put_head(uint8_t *to, const struct worker *worker, const struct tp__leaf *leaf)
+static void put_head(uint8_t to[TASK_HEAD_BYTES], const struct worker *worker, const struct tp__leaf *leaf)
 {
     to = tp__put_u32(to, leaf->flags);
     to = tp__put_u32(to, leaf->depth);
     to = tp__put_u32(to, own_worker(worker, leaf));
-    return tp__put_u32(to, leaf->stack_kib);
+    tp__put_u32(to, leaf->stack_kib);
 }
 
-/* A body that fits into one record is written where it is sent from. */
 static bool append_task(struct worker *worker, const struct tp__leaf *leaf)
 {
-    struct tp__buffer *out = &worker->out;
-    const uint32_t size = TASK_HEAD_BYTES + leaf->length;
-    if (size <= TP__PART_BYTES) {
-        if (!tp__buffer_reserve(out, TP__RECORD_HEADER_BYTES + size))
-            return false;
-        uint8_t *to = out->bytes + out->size;
-        to = tp__put_u8(to, TP__RECORD_TASK);
-        to = tp__put_u8(to, 0);
-        to = tp__put_u16(to, 0);
-        to = tp__put_u32(to, size);
-        to = tp__put_u64(to, leaf->sequence);
-        to = tp__put_u32(to, leaf->dispatch);
-        to = tp__put_u32(to, 0);
-        to = put_head(to, worker, leaf);
-        to = tp__put_bytes(to, leaf->payload, leaf->length);
-        out->size = (size_t)(to - out->bytes);
-        return true;
-    }
     uint8_t head[TASK_HEAD_BYTES];
     put_head(head, worker, leaf);
-    return tp__record_append_headed(out,
+    return tp__record_append_headed(&worker->out,
                                     &(struct tp__record){.type = TP__RECORD_TASK,
                                                          .task = leaf->sequence,
                                                          .dispatch = leaf->dispatch,

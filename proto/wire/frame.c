@@ -79,7 +79,7 @@ static bool read_field(const uint8_t *at, const uint8_t *end, struct field *fiel
 {
     uint64_t tag, size = 0;
     field->start = at;
-    if (!read_varint(&at, end, HEAD_VARINT_BYTES, &tag) || tag >> 3 > UINT32_MAX)
+    if (!read_varint(&at, end, HEAD_VARINT_BYTES, &tag))
         return false;
     field->number = (uint32_t)(tag >> 3);
     field->type = tag & 7;
