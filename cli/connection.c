@@ -25,7 +25,7 @@ struct connection {
     const volatile sig_atomic_t *stop;
 
     void *zmq;
-    void *socket; /* NULL: there is no link */
+    struct tp__socket *socket; /* NULL: there is no link */
     struct tp__watch *watch;
     struct tp__link *link;
     bool welcomed;
@@ -161,7 +161,7 @@ static void disconnect(struct connection *connection)
         return;
     tp__link_free(connection->link);
     tp__watch_close(connection->watch); /* before the socket that it watches */
-    (void)zmq_close(connection->socket);
+    tp__socket_close(connection->socket);
     connection->link = NULL;
     connection->watch = NULL;
     connection->socket = NULL;
@@ -219,8 +219,8 @@ static void turn(struct connection *connection, int64_t end_ms)
     const int64_t due_ms = tp__link_tick(connection->link, now_ms());
     const int64_t now = now_ms();
     const int64_t until_ms = due_ms < end_ms ? due_ms : end_ms;
-    zmq_pollitem_t items[] = {{.socket = connection->socket, .events = ZMQ_POLLIN},
-                              {.socket = tp__watch_socket(connection->watch), .events = ZMQ_POLLIN}};
+    zmq_pollitem_t items[] = {{.socket = tp__socket_zmq(connection->socket), .events = ZMQ_POLLIN},
+                              {.socket = tp__watch_zmq(connection->watch), .events = ZMQ_POLLIN}};
     (void)zmq_poll(items, 2, until_ms > now ? (long)(until_ms - now) : 0);
     /* What came before the connection ended is read before its end is looked at: it may say why. */
     const bool is_gone = tp__watch_disconnected(connection->watch);

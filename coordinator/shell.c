@@ -30,8 +30,7 @@ struct shell {
     const struct shell_options *options;
     struct tp__authorized *authorized;
     void *zmq;
-    void *socket;
-    bool socket_is_empty; /* nothing was called on it since it was found empty, so that its descriptor tells of news */
+    struct tp__socket *socket;
     struct tp__door *door;
     struct coordinator *coordinator;
     int signals;
@@ -66,7 +65,6 @@ static void note_not_sent(void)
 static void on_transmit(void *context, const struct tp__peer *peer, const uint8_t *bytes, size_t size)
 {
     struct shell *shell = context;
-    shell->socket_is_empty = false;
     if (!tp__socket_send(shell->socket, peer, bytes, size))
         note_not_sent();
 }
@@ -75,7 +73,6 @@ static void on_transmit_block(void *context, const struct tp__peer *peer, void *
                               size_t size)
 {
     struct shell *shell = context;
-    shell->socket_is_empty = false;
     if (!tp__socket_send_block(shell->socket, peer, block, bytes, size))
         note_not_sent();
 }
@@ -158,7 +155,6 @@ static void receive(struct shell *shell)
             tp__log_limited(TP__LOG_WARNING, "malformed", "reason=\"a message that is none of ours\"", now_ms());
         bytes += zmq_msg_size(&message);
         (void)zmq_msg_close(&message);
-        shell->socket_is_empty = found == 0;
         if (found == 0)
             return;
     }
@@ -200,11 +196,13 @@ static bool loop(struct shell *shell, struct tp__problem *problem)
             tell_status(shell, now);
         }
         now = now_ms();
-        const bool has_message = !shell->socket_is_empty && tp__socket_has_message(shell->socket);
+        const bool has_message = tp__socket_has_message(shell->socket);
         if (poll(items, 2, has_message ? 0 : timeout_ms(due_ms, now)) < 0 && errno != EINTR)
             return tp__problem_errno(problem, TP_E_SYSTEM, "cannot wait for messages");
         if (items[1].revents != 0)
             take_signals(shell);
+        if (items[0].revents != 0)
+            tp__socket_told(shell->socket);
         if (has_message || items[0].revents != 0) {
             receive(shell);
             due_ms = earlier(due_ms, now_ms() + COORDINATOR_TICK_MS);
@@ -275,8 +273,7 @@ static void stop(struct shell *shell)
         tp__log(TP__LOG_INFO, "stopped", NULL);
     }
     coordinator_free(shell->coordinator);
-    if (shell->socket)
-        (void)zmq_close(shell->socket);
+    tp__socket_close(shell->socket);
     if (shell->door)
         tp__door_close(shell->door);
     if (shell->zmq)

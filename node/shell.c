@@ -2,39 +2,29 @@
 /*
  * Design notes.
  *
- * One thread, one epoll. ZeroMQ's descriptors tell of news once, and any call on a socket may take the news: so before
- * each wait both sockets are read until they are empty, after everything else that could have touched them.
- *
- * The agent's actions never call back into the agent: what must follow (a new socket) is done by the loop.
+ * One thread, one epoll. The agent's actions never call back into the agent: what must follow (a new socket) is done by
+ * the loop.
  */
 #include "shell.h"
 
 #include "cache.h"
+#include "clock.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/signals.h"
 #include "events.h"
 #include "installed.h"
-#include "link/socket.h"
-#include "link/watch.h"
-#include "silence.h"
-#include "wire/frame.h"
+#include "wire.h"
 
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-#include <zmq.h>
 
 enum {
     MEMORY_CHECK_MS = 100,
-    MESSAGES_AT_ONCE = 256,
-    BYTES_AT_ONCE = 4 << 20,
-    RECONNECT_MS = 1000, /* at most so often when the connection goes again and again */
-    END_MS = 10000       /* for processes to be cleaned up after, at the end */
+    END_MS = 10000 /* for processes to be cleaned up after, at the end */
 };
 
 struct shell {
@@ -45,20 +35,9 @@ struct shell {
     struct processes *processes;
     struct cache *cache;
     struct installed *installed;
-    struct tp__public_key coordinator_key;
-
-    void *zmq;
-    void *socket;
-    struct tp__watch *watch;
-    struct event_source socket_source, watch_source, signal_source;
-    bool socket_is_empty; /* nothing was called on it since it was found empty, so that its descriptor tells of news */
-    bool watch_has_news;
+    struct wire wire;
+    struct event_source signal_source;
     int signals;
-    int64_t connected_ms; /* when the socket was made */
-    int64_t reconnect_ms; /* when it is to be made anew; INT64_MAX: it is not */
-    bool welcomed;        /* on this socket */
-    bool was_welcomed;    /* ever */
-    struct silence silence;
 
     bool busy; /* something has come since the last look at the memory */
     int64_t check_ms;
@@ -66,14 +45,6 @@ struct shell {
     int64_t drain_until_ms;
     bool ended;
 };
-
-/* Time that passes while the machine sleeps counts: what authorizes a session grows old then too. */
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_BOOTTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void log_text(enum tp__log_level level, const char *event, const char *key, const char *text)
 {
@@ -84,34 +55,22 @@ static void log_text(enum tp__log_level level, const char *event, const char *ke
 
 /* ---- what the agent does ---- */
 
-/* The link misses it. */
-static void note_lost(void)
-{
-    tp__log_limited(TP__LOG_WARNING, "frame-lost", "reason=\"the socket is full\"", now_ms());
-}
-
 static void transmit(void *context, const uint8_t *bytes, size_t size)
 {
     struct shell *shell = context;
-    shell->socket_is_empty = false;
-    if (shell->socket && !tp__socket_send(shell->socket, NULL, bytes, size))
-        note_lost();
+    wire_send(&shell->wire, bytes, size);
 }
 
 static void transmit_block(void *context, void *block, const uint8_t *bytes, size_t size)
 {
     struct shell *shell = context;
-    shell->socket_is_empty = false;
-    if (!shell->socket)
-        free(block);
-    else if (!tp__socket_send_block(shell->socket, NULL, block, bytes, size))
-        note_lost();
+    wire_send_block(&shell->wire, block, bytes, size);
 }
 
 static void reconnect(void *context)
 {
     struct shell *shell = context;
-    shell->reconnect_ms = now_ms();
+    wire_reconnect(&shell->wire);
 }
 
 static int find_program(struct shell *shell, const struct tp__hash *root, uint64_t length)
@@ -214,14 +173,14 @@ static void on_received(void *context, uint32_t worker, const uint8_t *bytes, si
 {
     struct shell *shell = context;
     shell->busy = true;
-    agent_worker_received(shell->agent, worker, bytes, size, now_ms());
+    agent_worker_received(shell->agent, worker, bytes, size, node_now_ms());
 }
 
 static void on_output(void *context, uint32_t worker, int descriptor, uint64_t task, uint32_t dispatch,
                       const uint8_t *bytes, size_t size)
 {
     struct shell *shell = context;
-    agent_worker_output(shell->agent, worker, descriptor, task, dispatch, bytes, size, now_ms());
+    agent_worker_output(shell->agent, worker, descriptor, task, dispatch, bytes, size, node_now_ms());
 }
 
 static void on_ended(void *context, uint32_t worker, const struct tp__hash *program, const struct agent_crash *crash)
@@ -229,144 +188,13 @@ static void on_ended(void *context, uint32_t worker, const struct tp__hash *prog
     struct shell *shell = context;
     if (shell->cache)
         cache_release(shell->cache, program);
-    agent_worker_ended(shell->agent, worker, crash, now_ms());
+    agent_worker_ended(shell->agent, worker, crash, node_now_ms());
 }
 
 static void on_warning(void *context, const char *event, const char *text)
 {
     (void)context;
     log_text(TP__LOG_WARNING, event, "reason", text);
-}
-
-/* ---- the coordinator ---- */
-
-static void on_socket_news(struct event_source *source, uint32_t happened)
-{
-    (void)happened;
-    EVENTS_OWNER(source, struct shell, socket_source)->socket_is_empty = false;
-}
-
-static void on_watch_news(struct event_source *source, uint32_t happened)
-{
-    (void)happened;
-    EVENTS_OWNER(source, struct shell, watch_source)->watch_has_news = true;
-}
-
-static bool listen_to(struct shell *shell, struct event_source *source, void *socket,
-                      void (*ready)(struct event_source *, uint32_t), struct tp__problem *problem)
-{
-    const int descriptor = tp__socket_descriptor(socket);
-    if (descriptor < 0)
-        return tp__problem_errno(problem, TP_E_SYSTEM, "cannot watch a socket");
-    return events_add(&shell->events, source, descriptor, EPOLLIN, ready, problem);
-}
-
-static void disconnect(struct shell *shell)
-{
-    events_remove(&shell->events, &shell->watch_source);
-    events_remove(&shell->events, &shell->socket_source);
-    tp__watch_close(shell->watch); /* before the socket that it watches */
-    if (shell->socket)
-        (void)zmq_close(shell->socket);
-    shell->watch = NULL;
-    shell->socket = NULL;
-}
-
-static bool connect_socket(struct shell *shell, struct tp__problem *problem)
-{
-    disconnect(shell);
-    shell->connected_ms = now_ms();
-    if (shell->welcomed)
-        silence_begin(&shell->silence, shell->connected_ms);
-    shell->reconnect_ms = INT64_MAX;
-    shell->welcomed = false;
-    shell->socket = tp__socket_connect(shell->zmq, shell->options->coordinator, shell->options->key,
-                                       &shell->coordinator_key, problem);
-    if (!shell->socket)
-        return false;
-    shell->watch = tp__watch_open(shell->zmq, shell->socket);
-    if (!shell->watch)
-        return tp__problem_errno(problem, TP_E_SYSTEM, "cannot watch the connection to the coordinator");
-    shell->socket_is_empty = false;
-    shell->watch_has_news = true; /* what came before its descriptor was looked at */
-    return listen_to(shell, &shell->socket_source, shell->socket, on_socket_news, problem) &&
-           listen_to(shell, &shell->watch_source, tp__watch_socket(shell->watch), on_watch_news, problem);
-}
-
-static void connect_again(struct shell *shell)
-{
-    struct tp__problem problem;
-    if (connect_socket(shell, &problem)) {
-        agent_connected(shell->agent, now_ms());
-        return;
-    }
-    log_text(TP__LOG_ERROR, "no-socket", "reason", problem.text);
-    shell->reconnect_ms = shell->connected_ms + RECONNECT_MS;
-}
-
-static void note_welcome(struct shell *shell, const uint8_t *bytes, size_t size)
-{
-    Taskpool__Frame *frame = tp__frame_unpack(bytes, size);
-    shell->welcomed = frame && frame->body_case == TASKPOOL__FRAME__BODY_WELCOME;
-    tp__frame_free(frame);
-    if (!shell->welcomed)
-        return;
-    silence_end(&shell->silence);
-    tp__notify_status("connected to %s", shell->options->coordinator);
-    struct tp__problem problem;
-    if (!shell->was_welcomed && !tp__notify_ready(shell->options->ready_fd, NULL, &problem))
-        log_text(TP__LOG_WARNING, "not-announced", "reason", problem.text);
-    shell->was_welcomed = true;
-}
-
-/* True if there may be more. */
-static bool receive(struct shell *shell)
-{
-    size_t bytes = 0;
-    for (int i = 0; i < MESSAGES_AT_ONCE && bytes < BYTES_AT_ONCE; i++) {
-        struct tp__peer peer;
-        struct tp__public_key sender;
-        zmq_msg_t message;
-        if (!shell->socket || shell->socket_is_empty || shell->reconnect_ms != INT64_MAX)
-            return false;
-        const int got = tp__socket_receive(shell->socket, &peer, &sender, &message);
-        if (got > 0) {
-            const uint8_t *content = zmq_msg_data(&message);
-            const size_t size = zmq_msg_size(&message);
-            shell->busy = true;
-            bytes += size;
-            if (!shell->welcomed)
-                note_welcome(shell, content, size);
-            agent_receive(shell->agent, content, size, now_ms());
-        }
-        (void)zmq_msg_close(&message);
-        shell->socket_is_empty = got == 0;
-    }
-    return true;
-}
-
-/* Its connection has gone: a new link at once, but not over and over again. */
-static void watch(struct shell *shell)
-{
-    const bool has_news = shell->watch_has_news && shell->watch;
-    shell->watch_has_news = false;
-    if (!has_news || !tp__watch_disconnected(shell->watch) || shell->reconnect_ms != INT64_MAX)
-        return;
-    shell->reconnect_ms = shell->welcomed ? now_ms() : shell->connected_ms + RECONNECT_MS;
-}
-
-/* Returns when it wants to be called next. */
-static int64_t tell_silence(struct shell *shell, int64_t now)
-{
-    const enum tp__trouble trouble = shell->watch ? tp__watch_trouble(shell->watch) : TP__TROUBLE_NONE;
-    int64_t next;
-    if (!silence_is_due(&shell->silence, trouble, now, &next))
-        return next;
-    struct tp__problem problem;
-    tp__trouble_explain(trouble, shell->options->coordinator, shell->options->key, TP__ROLE_NODE, &problem);
-    log_text(TP__LOG_WARNING, "coordinator-silent", "reason", problem.text);
-    tp__notify_status("%s", problem.text);
-    return next;
 }
 
 /* ---- signals ---- */
@@ -382,9 +210,7 @@ static bool choose_coordinator(struct shell *shell, struct tp__problem *problem)
         const char *name;
         key = tp__authorized_at(shell->authorized, TP__ROLE_COORDINATOR, 0, &name);
     }
-    if (memcmp(key, &shell->coordinator_key, sizeof *key) != 0 && shell->socket)
-        shell->reconnect_ms = now_ms();
-    shell->coordinator_key = *key;
+    wire_believe(&shell->wire, key);
     return true;
 }
 
@@ -403,7 +229,7 @@ static void reload(struct shell *shell)
         tp__authorized_free(ok ? NULL : fresh);
     }
     if (ok) {
-        agent_authorize(shell->agent, shell->authorized, now_ms());
+        agent_authorize(shell->agent, shell->authorized, node_now_ms());
         tp__authorized_free(before);
     } else {
         log_text(TP__LOG_ERROR, "not-reloaded", "reason", problem.text);
@@ -424,8 +250,8 @@ static void drain(struct shell *shell)
     }
     tp__log(TP__LOG_INFO, "draining", NULL);
     shell->draining = true;
-    shell->drain_until_ms = now_ms() + shell->options->drain_ms;
-    agent_drain(shell->agent, now_ms());
+    shell->drain_until_ms = node_now_ms() + shell->options->drain_ms;
+    agent_drain(shell->agent, node_now_ms());
 }
 
 static void on_signal(struct event_source *source, uint32_t happened)
@@ -478,9 +304,9 @@ static int64_t check_drain(struct shell *shell, int64_t now)
     return shell->drain_until_ms;
 }
 
-static int wait_time(const struct shell *shell, int64_t next, int64_t now)
+static int wait_time(struct shell *shell, int64_t next, int64_t now)
 {
-    if (shell->socket && !shell->socket_is_empty && tp__socket_has_message(shell->socket))
+    if (wire_has_message(&shell->wire))
         return 0;
     if (next == INT64_MAX)
         return -1;
@@ -491,18 +317,11 @@ static int wait_time(const struct shell *shell, int64_t next, int64_t now)
 
 static void turn(struct shell *shell)
 {
-    const bool more = receive(shell);
-    watch(shell);
-    int64_t now = now_ms();
-    int64_t next = agent_tick(shell->agent, now);
-    if (shell->reconnect_ms <= now) {
-        connect_again(shell);
-        next = now;
-    }
+    const bool more = wire_receive(&shell->wire, &shell->busy);
+    int64_t next = agent_tick(shell->agent, node_now_ms());
+    next = sooner(next, wire_mend(&shell->wire));
     processes_flush(shell->processes);
-    next = sooner(next, tell_silence(shell, now));
-    now = now_ms();
-    next = sooner(next, shell->reconnect_ms);
+    const int64_t now = node_now_ms();
     next = sooner(next, processes_tick(shell->processes, now));
     next = sooner(next, check_memory(shell, now));
     next = sooner(next, check_drain(shell, now));
@@ -514,10 +333,10 @@ static void turn(struct shell *shell)
 static void end_processes(struct shell *shell)
 {
     processes_stop(shell->processes);
-    const int64_t until = now_ms() + END_MS;
-    while (processes_count(shell->processes) > 0 && now_ms() < until) {
-        const int64_t next = sooner(processes_tick(shell->processes, now_ms()), until);
-        events_wait(&shell->events, wait_time(shell, next, now_ms()));
+    const int64_t until = node_now_ms() + END_MS;
+    while (processes_count(shell->processes) > 0 && node_now_ms() < until) {
+        const int64_t next = sooner(processes_tick(shell->processes, node_now_ms()), until);
+        events_wait(&shell->events, wait_time(shell, next, node_now_ms()));
     }
     if (processes_count(shell->processes) > 0)
         tp__log(TP__LOG_WARNING, "processes-left", NULL);
@@ -554,7 +373,8 @@ static bool open_agent(struct shell *shell, struct tp__problem *problem)
         .log = log_event,
         .context = shell,
     };
-    shell->agent = agent_new(&shell->options->agent, shell->options->key, shell->authorized, &actions, now_ms());
+    shell->agent = agent_new(&shell->options->agent, shell->options->key, shell->authorized, &actions, node_now_ms());
+    shell->wire.agent = shell->agent;
     return shell->agent || tp__problem_set(problem, TP_E_NOMEM, "out of memory");
 }
 
@@ -569,18 +389,12 @@ static bool start(struct shell *shell, struct tp__problem *problem)
     shell->processes = processes_new(&shell->events, &shell->options->processes, &callbacks, problem);
     if (!shell->processes)
         return false;
-    shell->zmq = zmq_ctx_new();
-    if (!shell->zmq)
-        return tp__problem_errno(problem, TP_E_SYSTEM, "cannot start ZeroMQ");
-    silence_begin(&shell->silence, now_ms());
-    return connect_socket(shell, problem);
+    return wire_open(&shell->wire, problem);
 }
 
 static void stop(struct shell *shell)
 {
-    disconnect(shell);
-    if (shell->zmq)
-        (void)zmq_ctx_term(shell->zmq);
+    wire_close(&shell->wire);
     if (shell->processes && processes_count(shell->processes) == 0)
         processes_free(shell->processes);
     agent_free(shell->agent);
@@ -595,11 +409,12 @@ bool shell_run(const struct shell_options *options, int signals, struct tp__prob
     struct shell shell = {
         .options = options,
         .events.descriptor = -1,
-        .socket_source.descriptor = -1,
-        .watch_source.descriptor = -1,
+        .wire = {.endpoint = options->coordinator,
+                 .own_key = options->key,
+                 .events = &shell.events,
+                 .ready_fd = options->ready_fd},
         .signal_source.descriptor = -1,
         .signals = signals,
-        .reconnect_ms = INT64_MAX,
         .check_ms = INT64_MAX,
     };
     const bool started = start(&shell, problem);
@@ -611,7 +426,7 @@ bool shell_run(const struct shell_options *options, int signals, struct tp__prob
         if (shell.installed)
             tp__pairs_add_number(&pairs, "programs", (int64_t)installed_count(shell.installed));
         tp__log(TP__LOG_INFO, "started", pairs.text);
-        agent_connected(shell.agent, now_ms());
+        agent_connected(shell.agent, node_now_ms());
         while (!shell.ended)
             turn(&shell);
         end_processes(&shell);

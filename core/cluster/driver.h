@@ -74,9 +74,8 @@ struct tp__driver {
 
     struct tp__session *session;
     void *zmq;
-    void *socket;           /* NULL while there is none */
-    uint32_t socket_number; /* how often it was made */
-    bool socket_is_empty;   /* nothing was called on it since it was found empty */
+    struct tp__socket *socket; /* NULL while there is none */
+    uint32_t socket_number;    /* how often it was made */
     struct tp__watch *watch;
     int socket_descriptor, watch_descriptor; /* -1: none */
     bool watch_has_news;

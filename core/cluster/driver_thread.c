@@ -138,6 +138,8 @@ bool tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served,
     pthread_mutex_unlock(&driver->turn);
     (void)poll(items, 3, left < 0 ? 0 : (int)(left < 1000 ? left : 1000));
     pthread_mutex_lock(&driver->turn);
+    if (items[1].revents != 0 && driver->socket)
+        tp__socket_told(driver->socket);
     driver->watch_has_news = driver->watch_has_news || items[2].revents != 0;
     return items[0].revents != 0;
 }

@@ -17,7 +17,6 @@ enum {
 void tp__driver_transmit(void *context, const uint8_t *bytes, size_t size)
 {
     struct tp__driver *driver = context;
-    driver->socket_is_empty = false;
     if (driver->socket)
         (void)tp__socket_send(driver->socket, NULL, bytes, size);
 }
@@ -25,7 +24,6 @@ void tp__driver_transmit(void *context, const uint8_t *bytes, size_t size)
 void tp__driver_transmit_block(void *context, void *block, const uint8_t *bytes, size_t size)
 {
     struct tp__driver *driver = context;
-    driver->socket_is_empty = false;
     if (driver->socket)
         (void)tp__socket_send_block(driver->socket, NULL, block, bytes, size);
     else
@@ -36,8 +34,7 @@ void tp__driver_disconnect(struct tp__driver *driver)
 {
     if (driver->watch)
         tp__watch_close(driver->watch);
-    if (driver->socket)
-        zmq_close(driver->socket);
+    tp__socket_close(driver->socket);
     driver->watch = NULL;
     driver->socket = NULL;
     driver->socket_descriptor = driver->watch_descriptor = -1; /* poll leaves those out */
@@ -51,7 +48,6 @@ void tp__driver_reconnect(void *context)
     driver->reconnect_ms = INT64_MAX;
     struct tp__problem problem;
     driver->socket_number++;
-    driver->socket_is_empty = false;
     driver->socket = tp__socket_connect(driver->zmq, driver->endpoint, &driver->key, &driver->coordinator, &problem);
     if (!driver->socket) {
         fprintf(stderr, "taskpool: %s: %s\n", driver->endpoint, problem.text);
@@ -59,7 +55,7 @@ void tp__driver_reconnect(void *context)
     }
     driver->watch = tp__watch_open(driver->zmq, driver->socket);
     driver->socket_descriptor = tp__socket_descriptor(driver->socket);
-    driver->watch_descriptor = driver->watch ? tp__socket_descriptor(tp__watch_socket(driver->watch)) : -1;
+    driver->watch_descriptor = driver->watch ? tp__watch_descriptor(driver->watch) : -1;
     driver->watch_has_news = true; /* what came before its descriptor was looked at */
     tp__session_connected(driver->session, tp__now_ms());
 }
@@ -68,12 +64,11 @@ void tp__driver_receive(struct tp__driver *driver)
 {
     size_t bytes = 0;
     for (int i = 0; i < MESSAGES_A_ROUND && bytes < BYTES_A_ROUND && driver->socket; i++) {
+        if (tp__socket_is_empty(driver->socket))
+            return;
         zmq_msg_t message;
         const int got = tp__socket_receive(driver->socket, NULL, NULL, &message);
-        driver->socket_is_empty = got == 0;
-        if (got == 0)
-            return;
-        if (got < 0)
+        if (got <= 0)
             continue;
         bytes += zmq_msg_size(&message);
         tp__session_receive(driver->session, zmq_msg_data(&message), zmq_msg_size(&message), tp__now_ms());
@@ -83,7 +78,7 @@ void tp__driver_receive(struct tp__driver *driver)
 
 bool tp__driver_has_message(const struct tp__driver *driver)
 {
-    return driver->socket && !driver->socket_is_empty && tp__socket_has_message(driver->socket);
+    return driver->socket && tp__socket_has_message(driver->socket);
 }
 
 static void note_trouble(struct tp__driver *driver, int64_t now_ms)

@@ -7,14 +7,24 @@
 
 #include "trust/keys.h"
 
+/** One thread at a time uses it. */
+struct tp__socket;
+
 /** A DEALER that is connected to a coordinator whose key is known. `endpoint` is "tcp://host:port". NULL on failure. */
-void *tp__socket_connect(void *zmq_context, const char *endpoint, const struct tp__key *own,
-                         const struct tp__public_key *coordinator, struct tp__problem *problem);
+struct tp__socket *tp__socket_connect(void *zmq_context, const char *endpoint, const struct tp__key *own,
+                                      const struct tp__public_key *coordinator, struct tp__problem *problem);
 
 /** The ROUTER of a coordinator, bound to "tcp://host:port" (port "*": any). The door-keeper must be running. */
-void *tp__socket_bind(void *zmq_context, const char *endpoint, const struct tp__key *own, struct tp__problem *problem);
+struct tp__socket *tp__socket_bind(void *zmq_context, const char *endpoint, const struct tp__key *own,
+                                   struct tp__problem *problem);
 /** Where it is bound: "tcp://127.0.0.1:34567". */
-bool tp__socket_endpoint(void *socket, char *text, size_t size);
+bool tp__socket_endpoint(struct tp__socket *socket, char *text, size_t size);
+
+/** What was sent goes out all the same, until the context ends. NULL is allowed. */
+void tp__socket_close(struct tp__socket *socket);
+
+/** ZeroMQ's own, for zmq_poll and zmq_socket_monitor. */
+void *tp__socket_zmq(const struct tp__socket *socket);
 
 /** Answers ZeroMQ's questions who may connect (RFC 27), on a thread of its own: CURVE keys of `authorized`, in any role
  *  but that of a coordinator, get their Ed25519 key in base64 as user id; everybody else is turned away, counted and
@@ -35,15 +45,20 @@ struct tp__peer {
     uint8_t size;
     uint8_t id[15];
 };
-int tp__socket_receive(void *socket, struct tp__peer *peer, struct tp__public_key *sender, void *zmq_message);
+int tp__socket_receive(struct tp__socket *socket, struct tp__peer *peer, struct tp__public_key *sender,
+                       void *zmq_message);
 /** Sends without waiting. False: the peer is gone, or its pipe full. */
-bool tp__socket_send(void *socket, const struct tp__peer *peer, const uint8_t *bytes, size_t size);
+bool tp__socket_send(struct tp__socket *socket, const struct tp__peer *peer, const uint8_t *bytes, size_t size);
 /** The same without a copy: takes over `block`, from malloc, in which the bytes lie. */
-bool tp__socket_send_block(void *socket, const struct tp__peer *peer, void *block, const uint8_t *bytes, size_t size);
+bool tp__socket_send_block(struct tp__socket *socket, const struct tp__peer *peer, void *block, const uint8_t *bytes,
+                           size_t size);
 
 /** For poll(2): the descriptor becomes readable when something has changed; any call on the socket may take that news.
- *  So before each sleep, ask whether a message is there. -1 on failure. */
-int tp__socket_descriptor(void *socket);
-bool tp__socket_has_message(void *socket);
+ *  So before each sleep, ask whether a message is there, and say when the descriptor has told. -1 on failure. */
+int tp__socket_descriptor(const struct tp__socket *socket);
+void tp__socket_told(struct tp__socket *socket);
+bool tp__socket_has_message(struct tp__socket *socket);
+/** Nothing was called on it since it was found empty, and the descriptor has not told: there is nothing to receive. */
+bool tp__socket_is_empty(const struct tp__socket *socket);
 
 #endif

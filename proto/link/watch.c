@@ -23,7 +23,7 @@
 #include <zmq.h>
 
 struct tp__watch {
-    void *socket; /* that is watched */
+    void *watched; /* ZeroMQ's socket */
     void *reports;
     bool is_begun;     /* the beginning of this attempt was seen: the first one may be older than the watch */
     bool is_tried;     /* the network was asked */
@@ -48,15 +48,15 @@ static bool open_reports(struct tp__watch *watch, void *zmq_context)
                        ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED;
     return zmq_setsockopt(watch->reports, ZMQ_LINGER, &none, sizeof none) == 0 &&
            zmq_setsockopt(watch->reports, ZMQ_RCVHWM, &none, sizeof none) == 0 &&
-           zmq_socket_monitor(watch->socket, address, events) == 0 && zmq_connect(watch->reports, address) == 0;
+           zmq_socket_monitor(watch->watched, address, events) == 0 && zmq_connect(watch->reports, address) == 0;
 }
 
-struct tp__watch *tp__watch_open(void *zmq_context, void *socket)
+struct tp__watch *tp__watch_open(void *zmq_context, struct tp__socket *socket)
 {
     struct tp__watch *watch = calloc(1, sizeof *watch);
     if (!watch)
         return NULL;
-    watch->socket = socket;
+    watch->watched = tp__socket_zmq(socket);
     if (open_reports(watch, zmq_context))
         return watch;
     const int saved = errno;
@@ -69,13 +69,20 @@ void tp__watch_close(struct tp__watch *watch)
 {
     if (!watch)
         return;
-    (void)zmq_socket_monitor(watch->socket, NULL, 0);
+    (void)zmq_socket_monitor(watch->watched, NULL, 0);
     if (watch->reports)
         (void)zmq_close(watch->reports);
     free(watch);
 }
 
-void *tp__watch_socket(const struct tp__watch *watch)
+int tp__watch_descriptor(const struct tp__watch *watch)
+{
+    int descriptor = -1;
+    size_t size = sizeof descriptor;
+    return zmq_getsockopt(watch->reports, ZMQ_FD, &descriptor, &size) == 0 ? descriptor : -1;
+}
+
+void *tp__watch_zmq(const struct tp__watch *watch)
 {
     return watch->reports;
 }

@@ -7,7 +7,7 @@
 #ifndef TP_PROTO_WATCH_H
 #define TP_PROTO_WATCH_H
 
-#include "trust/keys.h"
+#include "link/socket.h"
 
 /** Why there is no connection, as far as it shows. */
 enum tp__trouble {
@@ -23,11 +23,13 @@ enum tp__trouble {
 struct tp__watch;
 
 /** NULL on failure (errno). */
-struct tp__watch *tp__watch_open(void *zmq_context, void *socket);
+struct tp__watch *tp__watch_open(void *zmq_context, struct tp__socket *socket);
 void tp__watch_close(struct tp__watch *watch); /* NULL is allowed */
 
-/** A ZeroMQ socket that becomes readable with news: for zmq_poll and tp__socket_descriptor. */
-void *tp__watch_socket(const struct tp__watch *watch);
+/** Become readable with news, until they are read: a descriptor for poll(2) (-1 on failure), and a socket of ZeroMQ's for
+ *  zmq_poll. */
+int tp__watch_descriptor(const struct tp__watch *watch);
+void *tp__watch_zmq(const struct tp__watch *watch);
 /** Reads the news. True if a connection has gone since the last call: a hint to make a new link at once. */
 bool tp__watch_disconnected(struct tp__watch *watch);
 /** As of the last read. */

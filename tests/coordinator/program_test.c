@@ -130,7 +130,7 @@ static int wait_for(struct process *process)
 /* ---- a node ---- */
 
 struct node_end {
-    void *socket;
+    struct tp__socket *socket;
     struct tp__link *link;
     Taskpool__Frame__BodyCase kind; /* of the last frame */
     uint32_t status;                /* of a Refusal */
@@ -163,7 +163,7 @@ static void expect_frame(struct node_end *end, Taskpool__Frame__BodyCase kind)
     while (end->kind != kind) {
         if (now_ms() >= end_ms || end->kind == TASKPOOL__FRAME__BODY_RESET)
             fail_msg("frame %d did not come", (int)kind);
-        zmq_pollitem_t item = {.socket = end->socket, .events = ZMQ_POLLIN};
+        zmq_pollitem_t item = {.socket = tp__socket_zmq(end->socket), .events = ZMQ_POLLIN};
         (void)zmq_poll(&item, 1, 100);
         zmq_msg_t message;
         int found;
@@ -205,7 +205,7 @@ static void connect_node(struct node_end *end, void *zmq, const struct place *pl
 static void close_node(struct node_end *end)
 {
     tp__link_free(end->link);
-    (void)zmq_close(end->socket);
+    tp__socket_close(end->socket);
 }
 
 /* ---- the tests ---- */

@@ -143,7 +143,7 @@ void head_step(struct head *head, int64_t start_ms)
 {
     if (head_now() - start_ms > 30000)
         fail_msg("waited for 30 s");
-    zmq_pollitem_t items[] = {{.socket = head->router, .events = ZMQ_POLLIN}};
+    zmq_pollitem_t items[] = {{.socket = head->router ? tp__socket_zmq(head->router) : NULL, .events = ZMQ_POLLIN}};
     (void)zmq_poll(items, head->router ? 1 : 0, 20);
     for (int got = 1; head->router && got != 0;) {
         struct tp__peer peer;
@@ -205,7 +205,7 @@ void head_go_away(struct head *head)
 {
     tp__link_free(head->link);
     head->link = NULL;
-    zmq_close(head->router);
+    tp__socket_close(head->router);
     head->router = NULL;
 }
 

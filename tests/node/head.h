@@ -18,7 +18,7 @@ struct head {
     struct tp__authorized *authorized;
     void *zmq;
     struct tp__door *door;
-    void *router;
+    struct tp__socket *router;
     char endpoint[64];
 
     struct tp__link *link;

@@ -13,7 +13,7 @@ static void listed_peers_get_in_and_are_who_they_are(void **state)
     (void)state;
     struct house house;
     open_house(&house, true);
-    void *sockets[3];
+    struct tp__socket *sockets[3];
     struct tp__peer addresses[3];
     for (unsigned i = 0; i < 3; i++) {
         sockets[i] = connect_peer(&house, i);
@@ -31,7 +31,7 @@ static void listed_peers_get_in_and_are_who_they_are(void **state)
     assert_int_equal(tp__socket_receive(sockets[0], NULL, NULL, &message), 0);
     (void)zmq_msg_close(&message);
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(zmq_close(sockets[i]), 0);
+        tp__socket_close(sockets[i]);
     close_house(&house);
 }
 
@@ -40,20 +40,20 @@ static void an_unlisted_key_is_turned_away_and_named(void **state)
     (void)state;
     struct house house;
     open_house(&house, true);
-    void *good = connect_peer(&house, NODE);
+    struct tp__socket *good = connect_peer(&house, NODE);
     send_text(good, "before");
     (void)expect(&house, "before", NODE);
-    void *stranger = connect_peer(&house, STRANGER);
+    struct tp__socket *stranger = connect_peer(&house, STRANGER);
     send_text(stranger, "let me in");
     expect_refused(&house, STRANGER);
-    void *other = connect_peer(&house, OTHER); /* listed, as a coordinator only */
+    struct tp__socket *other = connect_peer(&house, OTHER); /* listed, as a coordinator only */
     send_text(other, "and me");
     expect_refused(&house, OTHER);
     send_text(good, "after");
     (void)expect(&house, "after", NODE);
-    assert_int_equal(zmq_close(stranger), 0);
-    assert_int_equal(zmq_close(other), 0);
-    assert_int_equal(zmq_close(good), 0);
+    tp__socket_close(stranger);
+    tp__socket_close(other);
+    tp__socket_close(good);
     close_house(&house);
 }
 
@@ -62,10 +62,10 @@ static void a_key_that_was_removed_does_not_get_in_again(void **state)
     (void)state;
     struct house house;
     open_house(&house, true);
-    void *admin = connect_peer(&house, ADMIN);
+    struct tp__socket *admin = connect_peer(&house, ADMIN);
     send_text(admin, "first");
     (void)expect(&house, "first", ADMIN);
-    assert_int_equal(zmq_close(admin), 0);
+    tp__socket_close(admin);
     struct tp__authorized *fewer = authorize(&house, "fewer", 2);
     tp__door_authorize(house.door, fewer);
     tp__authorized_free(house.authorized); /* nobody looks at it any more */
@@ -73,11 +73,11 @@ static void a_key_that_was_removed_does_not_get_in_again(void **state)
     admin = connect_peer(&house, ADMIN);
     send_text(admin, "again");
     expect_refused(&house, ADMIN);
-    void *good = connect_peer(&house, DRIVER);
+    struct tp__socket *good = connect_peer(&house, DRIVER);
     send_text(good, "still here");
     (void)expect(&house, "still here", DRIVER);
-    assert_int_equal(zmq_close(admin), 0);
-    assert_int_equal(zmq_close(good), 0);
+    tp__socket_close(admin);
+    tp__socket_close(good);
     close_house(&house);
 }
 
@@ -87,18 +87,18 @@ static void whoever_expects_another_coordinator_says_nothing_to_this_one(void **
     struct house house;
     open_house(&house, true);
     struct tp__problem problem;
-    void *wrong = tp__socket_connect(house.zmq, house.endpoint, &peers[DRIVER], &peers[STRANGER].public_key, &problem);
+    struct tp__socket *wrong = tp__socket_connect(house.zmq, house.endpoint, &peers[DRIVER], &peers[STRANGER].public_key, &problem);
     assert_non_null(wrong);
     struct tp__watch *watch = tp__watch_open(house.zmq, wrong);
     assert_non_null(watch);
     send_text(wrong, "secret");
     expect_disconnected(watch);
-    void *good = connect_peer(&house, DRIVER);
+    struct tp__socket *good = connect_peer(&house, DRIVER);
     send_text(good, "good");
     (void)expect(&house, "good", DRIVER);
     tp__watch_close(watch);
-    assert_int_equal(zmq_close(wrong), 0);
-    assert_int_equal(zmq_close(good), 0);
+    tp__socket_close(wrong);
+    tp__socket_close(good);
     close_house(&house);
 }
 
@@ -116,12 +116,12 @@ static void nobody_gets_in_without_curve(void **state)
     assert_int_equal(zmq_connect(plain, house.endpoint), 0);
     assert_int_equal(zmq_send(plain, "hello", 5, 0), 5);
     (void)next_event(events); /* any way of failing */
-    void *good = connect_peer(&house, NODE);
+    struct tp__socket *good = connect_peer(&house, NODE);
     send_text(good, "good");
     (void)expect(&house, "good", NODE);
     stop_monitor(house.router, events);
     assert_int_equal(zmq_close(plain), 0);
-    assert_int_equal(zmq_close(good), 0);
+    tp__socket_close(good);
     close_house(&house);
 }
 
@@ -134,19 +134,19 @@ static void without_a_door_keeper_nobody_gets_in(void **state)
     void *events = monitor(&house, house.router,
                            ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                                ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_SUCCEEDED);
-    void *listed = connect_peer(&house, NODE);
+    struct tp__socket *listed = connect_peer(&house, NODE);
     send_text(listed, "hello");
     assert_int_not_equal(next_event(events), ZMQ_EVENT_HANDSHAKE_SUCCEEDED);
     /* once there is one, the same socket gets in */
     struct tp__problem problem;
-    assert_int_equal(zmq_close(listed), 0);
+    tp__socket_close(listed);
     house.door = tp__door_open(house.zmq, house.authorized, on_refused, &house, &problem);
     assert_non_null(house.door);
     listed = connect_peer(&house, NODE);
     send_text(listed, "now");
     (void)expect(&house, "now", NODE);
     stop_monitor(house.router, events);
-    assert_int_equal(zmq_close(listed), 0);
+    tp__socket_close(listed);
     close_house(&house);
 }
 
@@ -178,7 +178,7 @@ static void hostile_handshakes_harm_nobody(void **state)
     (void)state;
     struct house house;
     open_house(&house, true);
-    void *good = connect_peer(&house, NODE);
+    struct tp__socket *good = connect_peer(&house, NODE);
     struct dice dice = {0xbad5eed};
     enum { ATTACKS = 300, OPEN = 50 };
     int open_sockets[OPEN];
@@ -215,13 +215,13 @@ static void hostile_handshakes_harm_nobody(void **state)
             (void)expect(&house, "good", NODE);
         }
     }
-    void *late = connect_peer(&house, DRIVER);
+    struct tp__socket *late = connect_peer(&house, DRIVER);
     send_text(late, "late");
     (void)expect(&house, "late", DRIVER);
     for (unsigned i = 0; i < OPEN; i++)
         (void)close(open_sockets[i]);
-    assert_int_equal(zmq_close(late), 0);
-    assert_int_equal(zmq_close(good), 0);
+    tp__socket_close(late);
+    tp__socket_close(good);
     close_house(&house);
 }
 

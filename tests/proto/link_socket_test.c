@@ -8,10 +8,10 @@ static void what_is_no_frame_is_dropped_and_the_next_one_comes(void **state)
     (void)state;
     struct house house;
     open_house(&house, true);
-    void *peer = connect_peer(&house, NODE);
-    assert_int_equal(zmq_send(peer, "part", 4, ZMQ_SNDMORE), 4);
-    assert_int_equal(zmq_send(peer, "", 0, ZMQ_SNDMORE), 0);
-    assert_int_equal(zmq_send(peer, "part", 4, 0), 4);
+    struct tp__socket *peer = connect_peer(&house, NODE);
+    assert_int_equal(zmq_send(tp__socket_zmq(peer), "part", 4, ZMQ_SNDMORE), 4);
+    assert_int_equal(zmq_send(tp__socket_zmq(peer), "", 0, ZMQ_SNDMORE), 0);
+    assert_int_equal(zmq_send(tp__socket_zmq(peer), "part", 4, 0), 4);
     send_text(peer, "whole");
     struct tp__peer address;
     struct tp__public_key sender;
@@ -19,7 +19,7 @@ static void what_is_no_frame_is_dropped_and_the_next_one_comes(void **state)
     assert_int_equal(receive(house.router, &address, &sender, text), -1);
     assert_string_equal(text, "");
     (void)expect(&house, "whole", NODE);
-    assert_int_equal(zmq_close(peer), 0);
+    tp__socket_close(peer);
     close_house(&house);
 }
 
@@ -37,7 +37,7 @@ static void a_peer_cannot_choose_its_routing_id(void **state)
     assert_int_equal(zmq_setsockopt(named, ZMQ_CURVE_SERVERKEY, server, 32), 0);
     assert_int_equal(zmq_setsockopt(named, ZMQ_ROUTING_ID, "alpha", 5), 0);
     assert_int_equal(zmq_connect(named, house.endpoint), 0);
-    send_text(named, "hello");
+    assert_int_equal(zmq_send(named, "hello", 5, 0), 5);
     struct tp__peer address;
     struct tp__public_key sender;
     char text[64];
@@ -52,8 +52,8 @@ static void a_message_past_the_limit_costs_its_sender_the_connection(void **stat
     struct house house;
     open_house(&house, true);
     static uint8_t huge[TP__FRAME_LIMIT_BYTES + 1000];
-    void *good = connect_peer(&house, DRIVER);
-    void *bad = connect_peer(&house, NODE);
+    struct tp__socket *good = connect_peer(&house, DRIVER);
+    struct tp__socket *bad = connect_peer(&house, NODE);
     struct tp__watch *watch = tp__watch_open(house.zmq, bad);
     send_text(bad, "first");
     (void)expect(&house, "first", NODE);
@@ -66,7 +66,7 @@ static void a_message_past_the_limit_costs_its_sender_the_connection(void **stat
     assert_non_null(block);
     memcpy(block + 8, "begin", 5);
     assert_true(tp__socket_send_block(good, NULL, block, block + 8, TP__FRAME_LIMIT_BYTES));
-    zmq_pollitem_t router = {.socket = house.router, .events = ZMQ_POLLIN};
+    zmq_pollitem_t router = {.socket = tp__socket_zmq(house.router), .events = ZMQ_POLLIN};
     assert_int_equal(zmq_poll(&router, 1, PATIENCE_MS), 1);
     struct tp__peer address;
     struct tp__public_key sender;
@@ -76,8 +76,8 @@ static void a_message_past_the_limit_costs_its_sender_the_connection(void **stat
     assert_memory_equal(zmq_msg_data(&message), "begin", 5);
     (void)zmq_msg_close(&message);
     tp__watch_close(watch);
-    assert_int_equal(zmq_close(bad), 0);
-    assert_int_equal(zmq_close(good), 0);
+    tp__socket_close(bad);
+    tp__socket_close(good);
     close_house(&house);
 }
 
@@ -87,10 +87,10 @@ static void sending_to_a_peer_that_is_gone_says_so(void **state)
     struct house house;
     open_house(&house, true);
     void *events = monitor(&house, house.router, ZMQ_EVENT_DISCONNECTED);
-    void *peer = connect_peer(&house, NODE);
+    struct tp__socket *peer = connect_peer(&house, NODE);
     send_text(peer, "hello");
     const struct tp__peer address = expect(&house, "hello", NODE);
-    assert_int_equal(zmq_close(peer), 0);
+    tp__socket_close(peer);
     (void)next_event(events);
     /* the report is ahead of what the ROUTER itself sees by a moment */
     bool gone = false;

@@ -62,8 +62,7 @@ void open_house(struct house *house, bool with_door)
 
 void close_house(struct house *house)
 {
-    if (house->router)
-        assert_int_equal(zmq_close(house->router), 0);
+    tp__socket_close(house->router);
     tp__door_close(house->door);
     assert_int_equal(zmq_ctx_term(house->zmq), 0);
     tp__authorized_free(house->authorized);
@@ -73,22 +72,22 @@ void close_house(struct house *house)
     (void)rmdir(house->directory);
 }
 
-void *connect_peer(const struct house *house, unsigned peer)
+struct tp__socket *connect_peer(const struct house *house, unsigned peer)
 {
     struct tp__problem problem;
-    void *socket = tp__socket_connect(house->zmq, house->endpoint, &peers[peer], &house->key.public_key, &problem);
+    struct tp__socket *socket = tp__socket_connect(house->zmq, house->endpoint, &peers[peer], &house->key.public_key, &problem);
     assert_non_null(socket);
     return socket;
 }
 
-void send_text(void *dealer, const char *text)
+void send_text(struct tp__socket *dealer, const char *text)
 {
     assert_true(tp__socket_send(dealer, NULL, (const uint8_t *)text, strlen(text)));
 }
 
-int receive(void *socket, struct tp__peer *peer, struct tp__public_key *sender, char text[64])
+int receive(struct tp__socket *socket, struct tp__peer *peer, struct tp__public_key *sender, char text[64])
 {
-    zmq_pollitem_t item = {.socket = socket, .events = ZMQ_POLLIN};
+    zmq_pollitem_t item = {.socket = tp__socket_zmq(socket), .events = ZMQ_POLLIN};
     assert_int_equal(zmq_poll(&item, 1, PATIENCE_MS), 1);
     zmq_msg_t message;
     const int result = tp__socket_receive(socket, peer, sender, &message);
@@ -120,12 +119,12 @@ void expect_refused(const struct house *house, unsigned peer)
     assert_memory_equal(line, expected, (size_t)size);
 }
 
-void *monitor(const struct house *house, void *socket, int events)
+void *monitor(const struct house *house, struct tp__socket *socket, int events)
 {
     static unsigned count;
     char address[32];
     (void)snprintf(address, sizeof address, "inproc://monitor-%u", count++);
-    assert_int_equal(zmq_socket_monitor(socket, address, events), 0);
+    assert_int_equal(zmq_socket_monitor(tp__socket_zmq(socket), address, events), 0);
     void *pair = zmq_socket(house->zmq, ZMQ_PAIR);
     assert_int_equal(zmq_connect(pair, address), 0);
     return pair;
@@ -143,15 +142,15 @@ unsigned next_event(void *pair)
     return event;
 }
 
-void stop_monitor(void *socket, void *pair)
+void stop_monitor(struct tp__socket *socket, void *pair)
 {
-    assert_int_equal(zmq_socket_monitor(socket, NULL, 0), 0);
+    assert_int_equal(zmq_socket_monitor(tp__socket_zmq(socket), NULL, 0), 0);
     assert_int_equal(zmq_close(pair), 0);
 }
 
 void await_news(struct tp__watch *watch)
 {
-    zmq_pollitem_t item = {.socket = tp__watch_socket(watch), .events = ZMQ_POLLIN};
+    zmq_pollitem_t item = {.socket = tp__watch_zmq(watch), .events = ZMQ_POLLIN};
     assert_int_equal(zmq_poll(&item, 1, PATIENCE_MS), 1);
 }
 

@@ -23,7 +23,7 @@ struct house {
     char directory[64];
     struct tp__authorized *authorized;
     struct tp__door *door;
-    void *router;
+    struct tp__socket *router;
     char endpoint[64];
     int refused_pipe[2]; /* the CURVE key's text of each */
 };
@@ -43,19 +43,19 @@ struct tp__authorized *authorize(const struct house *house, const char *file, un
 /** What a door calls: for expect_refused. `argument` is the house. */
 void on_refused(const char *address, const char *curve, void *argument);
 
-void *connect_peer(const struct house *house, unsigned peer);
-void send_text(void *dealer, const char *text);
+struct tp__socket *connect_peer(const struct house *house, unsigned peer);
+void send_text(struct tp__socket *dealer, const char *text);
 /** Waits for a message and returns what tp__socket_receive says to it. */
-int receive(void *socket, struct tp__peer *peer, struct tp__public_key *sender, char text[64]);
+int receive(struct tp__socket *socket, struct tp__peer *peer, struct tp__public_key *sender, char text[64]);
 /** The next message at the ROUTER is this one, from that peer. */
 struct tp__peer expect(const struct house *house, const char *text, unsigned from);
 /** The next one that the door turns away is that peer. */
 void expect_refused(const struct house *house, unsigned peer);
 
 /** The reports of libzmq about `events` of a socket, and the next one. */
-void *monitor(const struct house *house, void *socket, int events);
+void *monitor(const struct house *house, struct tp__socket *socket, int events);
 unsigned next_event(void *pair);
-void stop_monitor(void *socket, void *pair);
+void stop_monitor(struct tp__socket *socket, void *pair);
 
 void await_news(struct tp__watch *watch);
 void expect_disconnected(struct tp__watch *watch);

@@ -21,24 +21,24 @@ static void a_watch_sees_the_coordinator_go(void **state)
     (void)state;
     struct house house;
     open_house(&house, true);
-    void *peer = connect_peer(&house, NODE);
+    struct tp__socket *peer = connect_peer(&house, NODE);
     struct tp__watch *watch = tp__watch_open(house.zmq, peer);
     assert_non_null(watch);
     send_text(peer, "hello");
     (void)expect(&house, "hello", NODE);
     assert_false(tp__watch_disconnected(watch));
-    assert_int_equal(zmq_close(house.router), 0);
+    tp__socket_close(house.router);
     house.router = NULL;
     expect_disconnected(watch);
     tp__watch_close(watch);
-    assert_int_equal(zmq_close(peer), 0);
+    tp__socket_close(peer);
     tp__watch_close(NULL);
     close_house(&house);
 }
 
 /* A peer with a watch, which says something at once. */
 struct watched {
-    void *socket;
+    struct tp__socket *socket;
     struct tp__watch *watch;
 };
 
@@ -59,7 +59,7 @@ static struct watched watch_peer(const struct house *house, const char *endpoint
 static void end_watched(struct watched watched)
 {
     tp__watch_close(watched.watch);
-    assert_int_equal(zmq_close(watched.socket), 0);
+    tp__socket_close(watched.socket);
 }
 
 static void a_watch_tells_why_there_is_no_connection(void **state)
@@ -83,7 +83,7 @@ static void a_watch_tells_why_there_is_no_connection(void **state)
     one = watch_peer(&house, house.endpoint, DRIVER, PEERS);
     (void)expect(&house, "hello", DRIVER);
     assert_int_equal(tp__watch_trouble(one.watch), TP__TROUBLE_NONE);
-    assert_int_equal(zmq_close(house.router), 0);
+    tp__socket_close(house.router);
     house.router = NULL;
     expect_trouble(one.watch, TP__TROUBLE_CLOSED);
     expect_trouble(one.watch, TP__TROUBLE_NOBODY);
@@ -146,13 +146,13 @@ static void watches_close_whatever_is_reported(void **state)
     struct house house;
     open_house(&house, true);
     for (unsigned i = 0; i < 200; i++) {
-        void *stranger = connect_peer(&house, STRANGER);
+        struct tp__socket *stranger = connect_peer(&house, STRANGER);
         struct tp__watch *watch = tp__watch_open(house.zmq, stranger);
         assert_non_null(watch);
         send_text(stranger, "let me in");
         expect_refused(&house, STRANGER); /* about now the connection ends */
         tp__watch_close(watch);
-        assert_int_equal(zmq_close(stranger), 0);
+        tp__socket_close(stranger);
     }
     close_house(&house);
 }

@@ -18,7 +18,7 @@ static struct tp__key key;
 static struct tp__public_key coordinator;
 static const char *endpoint;
 static Taskpool__Role role;
-static void *peer_socket;
+static struct tp__socket *peer_socket;
 static uint64_t number; /* of the last frame that was sent */
 
 __attribute__((noreturn)) static void fail(const char *what, const char *detail)
@@ -30,8 +30,7 @@ __attribute__((noreturn)) static void fail(const char *what, const char *detail)
 static void reconnect(void)
 {
     struct tp__problem problem;
-    if (peer_socket)
-        zmq_close(peer_socket);
+    tp__socket_close(peer_socket);
     peer_socket = tp__socket_connect(zmq, endpoint, &key, &coordinator, &problem);
     if (!peer_socket)
         fail("cannot connect", problem.text);
@@ -40,7 +39,7 @@ static void reconnect(void)
 
 static void send_bytes(const void *bytes, size_t size, int flags)
 {
-    (void)zmq_send(peer_socket, bytes, size, flags | ZMQ_DONTWAIT);
+    (void)zmq_send(tp__socket_zmq(peer_socket), bytes, size, flags | ZMQ_DONTWAIT);
 }
 
 static void send_numbered(Taskpool__Frame *frame, uint64_t as)
@@ -99,12 +98,12 @@ static const char *answer(void)
     static char text[700];
     const int64_t end_ms = now_ms() + 1000;
     for (int64_t left; (left = end_ms - now_ms()) > 0;) {
-        zmq_pollitem_t item = {.socket = peer_socket, .events = ZMQ_POLLIN};
+        zmq_pollitem_t item = {.socket = tp__socket_zmq(peer_socket), .events = ZMQ_POLLIN};
         if (zmq_poll(&item, 1, (long)left) <= 0)
             break;
         zmq_msg_t message;
         zmq_msg_init(&message);
-        if (zmq_msg_recv(&message, peer_socket, ZMQ_DONTWAIT) < 0)
+        if (zmq_msg_recv(&message, tp__socket_zmq(peer_socket), ZMQ_DONTWAIT) < 0)
             continue;
         Taskpool__Frame *frame = tp__frame_unpack(zmq_msg_data(&message), zmq_msg_size(&message));
         zmq_msg_close(&message);
@@ -185,7 +184,7 @@ static void do_oversized(void)
         reconnect();
         say_hello();
         (void)answer();
-        zmq_send(peer_socket, bytes, size, 0);
+        zmq_send(tp__socket_zmq(peer_socket), bytes, size, 0);
         (void)answer();
     }
     free(bytes);
@@ -306,7 +305,7 @@ static void do_foreign(void)
 static void do_many(void)
 {
     enum { MANY = 200 };
-    void *sockets[MANY];
+    struct tp__socket *sockets[MANY];
     for (int i = 0; i < MANY; i++) {
         peer_socket = NULL;
         reconnect();
@@ -315,7 +314,7 @@ static void do_many(void)
     }
     say_answer();
     for (int i = 0; i < MANY; i++)
-        zmq_close(sockets[i]);
+        tp__socket_close(sockets[i]);
     peer_socket = NULL;
 }
 
@@ -348,8 +347,7 @@ int main(int argc, char **argv)
         if (strcmp(actions[i].name, argv[5]) != 0)
             continue;
         actions[i].function();
-        if (peer_socket)
-            zmq_close(peer_socket);
+        tp__socket_close(peer_socket);
         zmq_ctx_term(zmq);
         return 0;
     }
