@@ -7,6 +7,7 @@
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/signals.h"
+#include "link/gathering.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -30,6 +31,7 @@ struct shell {
     const struct shell_options *options;
     struct tp__authorized *authorized;
     void *zmq;
+    struct tp__gathering *gathering;
     struct tp__socket *socket;
     struct tp__door *door;
     struct coordinator *coordinator;
@@ -148,11 +150,13 @@ static void receive(struct shell *shell)
         struct tp__peer peer;
         struct tp__public_key sender;
         const int found = tp__socket_receive(shell->socket, &peer, &sender, &message);
-        if (found > 0)
+        if (found > 0) {
             coordinator_receive(shell->coordinator, &peer, &sender, zmq_msg_data(&message), zmq_msg_size(&message),
                                 now_ms());
-        else if (found < 0)
+            tp__gathering_follow(shell->gathering, &message, true);
+        } else if (found < 0) {
             tp__log_limited(TP__LOG_WARNING, "malformed", "reason=\"a message that is none of ours\"", now_ms());
+        }
         bytes += zmq_msg_size(&message);
         (void)zmq_msg_close(&message);
         if (found == 0)
@@ -225,6 +229,9 @@ static bool open_socket(struct shell *shell, struct tp__problem *problem)
     shell->zmq = zmq_ctx_new();
     if (!shell->zmq || zmq_ctx_set(shell->zmq, ZMQ_IO_THREADS, io_threads()) != 0)
         return tp__problem_set(problem, TP_E_SYSTEM, "libzmq cannot start: %s", zmq_strerror(errno));
+    shell->gathering = tp__gathering_new(shell->zmq);
+    if (!shell->gathering)
+        return tp__problem_set(problem, TP_E_NOMEM, "no memory for the threads");
     shell->door = tp__door_open(shell->zmq, shell->authorized, on_turned_away, NULL, problem);
     if (!shell->door)
         return false;
@@ -278,6 +285,7 @@ static void stop(struct shell *shell)
         tp__door_close(shell->door);
     if (shell->zmq)
         (void)zmq_ctx_term(shell->zmq); /* after LINGER: the Byes go out */
+    tp__gathering_free(shell->gathering);
     tp__authorized_free(shell->authorized);
 }
 

@@ -299,6 +299,11 @@ bool agent_is_drained(const struct agent *agent)
     return true;
 }
 
+bool agent_is_alone(const struct agent *agent)
+{
+    return agent->tasks <= 1;
+}
+
 struct agent_counts agent_count(const struct agent *agent)
 {
     struct agent_counts counts = {.workers = agent->worker_count,

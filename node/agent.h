@@ -113,6 +113,8 @@ void agent_authorize(struct agent *agent, const struct tp__authorized *authorize
  *  acknowledged. */
 void agent_drain(struct agent *agent, int64_t now_ms);
 bool agent_is_drained(const struct agent *agent);
+/** There is no task, or only one. */
+bool agent_is_alone(const struct agent *agent);
 
 struct agent_counts {
     size_t sessions, workers;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * The node's time, in ms. Time that passes while the machine sleeps counts: what authorizes a session grows old then too.
+ * The node's time, in ms. Time that passes while the machine sleeps counts: what authorizes a session grows old then
+ * too.
  */
 #ifndef NODE_CLOCK_H
 #define NODE_CLOCK_H

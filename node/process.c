@@ -46,6 +46,9 @@ struct processes *processes_new(struct events *events, const struct processes_op
     processes->events = events;
     processes->callbacks = *callbacks;
     processes->descriptor_limit = options->descriptor_limit;
+    processes->processor = -1;
+    if (sched_getaffinity(0, sizeof processes->processors.set, &processes->processors.set) != 0)
+        memset(&processes->processors, 0xff, sizeof processes->processors);
     processes->environment = options->environment;
     processes->memory_limit_bytes = options->memory_limit_bytes;
     if (!processes->memory_limit_bytes)
@@ -418,6 +421,16 @@ void process_fresh(struct processes *processes, uint32_t worker, int64_t until_m
     struct process *process = process_find(processes, worker);
     if (process)
         atomic_store_explicit(&process->memory->fresh_until_ms, until_ms, memory_order_relaxed);
+}
+
+void processes_gather(struct processes *processes, int processor)
+{
+    if (processes->processor == processor)
+        return;
+    processes->processor = processor;
+    for (size_t i = 0; i < PROCESS_BUCKETS; i++)
+        for (const struct process *process = processes->running[i]; process; process = process->next)
+            atomic_store_explicit(&process->memory->processor, processor, memory_order_relaxed);
 }
 
 uint64_t process_started_count(const struct processes *processes, uint32_t worker)

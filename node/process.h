@@ -53,6 +53,8 @@ void process_kill(struct processes *processes, uint32_t worker);
 void process_pause(struct processes *processes, uint32_t worker, bool pause);
 /** Until when tasks may start in it, in ms of CLOCK_BOOTTIME. */
 void process_fresh(struct processes *processes, uint32_t worker, int64_t until_ms);
+/** On which processor their threads should wait (link/gathering.h); -1: on any. Cheap if it is the same. */
+void processes_gather(struct processes *processes, int processor);
 uint64_t process_started_count(const struct processes *processes, uint32_t worker);
 
 void processes_flush(struct processes *processes);

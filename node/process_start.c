@@ -37,6 +37,7 @@ static bool share_memory(struct process *process, const struct agent_worker_opti
     process->memory->size = size;
     process->memory->threads = options->threads;
     process->memory->first_worker = options->first_worker;
+    process->memory->processor = process->all->processor;
     return true;
 }
 
@@ -182,6 +183,7 @@ static bool execute(struct process *process, const struct agent_worker_options *
                                                   .descriptors = descriptors,
                                                   .descriptor_count = sizeof descriptors / sizeof descriptors[0],
                                                   .user = process->user,
+                                                  .processors = &process->all->processors,
                                                   .new_directory = process->directory,
                                                   .descriptor_limit = process->all->descriptor_limit},
                           &process->self, problem);

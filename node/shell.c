@@ -318,6 +318,7 @@ static int wait_time(struct shell *shell, int64_t next, int64_t now)
 static void turn(struct shell *shell)
 {
     const bool more = wire_receive(&shell->wire, &shell->busy);
+    processes_gather(shell->processes, wire_processor(&shell->wire));
     int64_t next = agent_tick(shell->agent, node_now_ms());
     next = sooner(next, wire_mend(&shell->wire));
     processes_flush(shell->processes);

@@ -6,6 +6,7 @@
 #ifndef NODE_SPAWN_H
 #define NODE_SPAWN_H
 
+#include "link/gathering.h"
 #include "wire/problem.h"
 
 #include <sys/types.h>
@@ -21,11 +22,12 @@ struct spawn_options {
     char *const *environment;
     const int *descriptors; /**< they become 0, 1, 2 ...; everything else is closed */
     size_t descriptor_count;
-    uid_t user;                /**< and the group of the same number; SPAWN_SAME_USER */
-    const char *new_directory; /**< made, mode 0700, by that user, and the working directory; NULL: "/" */
-    unsigned descriptor_limit; /**< RLIMIT_NOFILE; 0: as many as are allowed */
-    unsigned cpu_seconds;      /**< RLIMIT_CPU; 0: none */
-    bool alone;                /**< every other process of `user` is killed first; needs a user */
+    uid_t user;                              /**< and the group of the same number; SPAWN_SAME_USER */
+    const char *new_directory;               /**< made, mode 0700, by that user, and the working directory; NULL: "/" */
+    unsigned descriptor_limit;               /**< RLIMIT_NOFILE; 0: as many as are allowed */
+    unsigned cpu_seconds;                    /**< RLIMIT_CPU; 0: none */
+    const struct tp__processors *processors; /**< where it may run, whatever holds for the caller at the moment */
+    bool alone;                              /**< every other process of `user` is killed first; needs a user */
 };
 
 struct spawned {

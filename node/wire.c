@@ -92,6 +92,9 @@ bool wire_open(struct wire *wire, struct tp__problem *problem)
     wire->zmq = zmq_ctx_new();
     if (!wire->zmq)
         return tp__problem_errno(problem, TP_E_SYSTEM, "cannot start ZeroMQ");
+    wire->gathering = tp__gathering_new(wire->zmq);
+    if (!wire->gathering)
+        return tp__problem_set(problem, TP_E_NOMEM, "out of memory");
     silence_begin(&wire->silence, node_now_ms());
     return connect_socket(wire, problem);
 }
@@ -102,6 +105,7 @@ void wire_close(struct wire *wire)
         return;
     disconnect(wire);
     (void)zmq_ctx_term(wire->zmq);
+    tp__gathering_free(wire->gathering);
 }
 
 /* ---- sending ---- */
@@ -169,10 +173,16 @@ bool wire_receive(struct wire *wire, bool *has_received)
             if (!wire->is_welcomed)
                 note_welcome(wire, content, size);
             agent_receive(wire->agent, content, size, node_now_ms());
+            tp__gathering_follow(wire->gathering, &message, agent_is_alone(wire->agent));
         }
         (void)zmq_msg_close(&message);
     }
     return true;
+}
+
+int wire_processor(const struct wire *wire)
+{
+    return tp__gathering_processor(wire->gathering);
 }
 
 bool wire_has_message(struct wire *wire)

@@ -8,6 +8,7 @@
 
 #include "agent.h"
 #include "events.h"
+#include "link/gathering.h"
 #include "link/socket.h"
 #include "link/watch.h"
 #include "silence.h"
@@ -22,6 +23,7 @@ struct wire {
     int ready_fd; /**< told of the first welcome; -1: none */
 
     void *zmq;
+    struct tp__gathering *gathering;
     struct tp__socket *socket; /**< NULL while none can be had */
     struct tp__watch *watch;
     struct event_source socket_source, watch_source;
@@ -52,6 +54,8 @@ void wire_believe(struct wire *wire, const struct tp__public_key *coordinator);
 bool wire_receive(struct wire *wire, bool *has_received);
 /** Looks after the connection, and tells that nobody answers. Returns when it wants to be called next. */
 int64_t wire_mend(struct wire *wire);
+/** The processor on which its threads are gathered; -1: none. */
+int wire_processor(const struct wire *wire);
 /** To be asked before each sleep, after everything that could have touched the socket. */
 bool wire_has_message(struct wire *wire);
 

@@ -21,6 +21,7 @@ static void release(struct tp__driver *driver)
     tp__session_free(driver->session);
     if (driver->zmq)
         zmq_ctx_term(driver->zmq);
+    tp__gathering_free(driver->gathering);
     tp__driver_serve_fini(driver);
     tp__inbox_fini(&driver->inbox);
     tp__authorized_free(driver->authorized);
@@ -129,7 +130,8 @@ static tp_status start(struct tp__driver *driver, const char *host_and_port, con
     if (status != TP_OK)
         return status;
     driver->zmq = zmq_ctx_new();
-    if (!driver->zmq || !new_session(driver, options))
+    driver->gathering = driver->zmq ? tp__gathering_new(driver->zmq) : NULL;
+    if (!driver->gathering || !new_session(driver, options))
         return tp__fail_nomem("a session");
     driver->executor = tp__executor_start_remote(&driver->remote, options, false);
     if (!driver->executor)

@@ -19,6 +19,7 @@
 #include "cluster/inbox.h"
 #include "cluster/operations.h"
 #include "cluster/session.h"
+#include "link/gathering.h"
 #include "link/watch.h"
 #include "runtime/executor.h"
 #include "runtime/remote.h"
@@ -74,6 +75,7 @@ struct tp__driver {
 
     struct tp__session *session;
     void *zmq;
+    struct tp__gathering *gathering;
     struct tp__socket *socket; /* NULL while there is none */
     uint32_t socket_number;    /* how often it was made */
     struct tp__watch *watch;
@@ -170,8 +172,10 @@ void *tp__driver_run(void *argument);
 /** With the turn: does what there is to do. Returns when something is to be done next. */
 int64_t tp__driver_round(struct tp__driver *driver);
 /** With the turn, which is given back for the time: sleeps until something comes on the descriptor, on the socket
- *  (`is_served`: that is another's) or the watch on it, or it is `wanted_ms`. True if the descriptor has told. */
-bool tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served, int64_t wanted_ms);
+ *  (`is_served`: that is another's) or the watch on it, or it is `wanted_ms`. Blocks those signals instead of its own
+ *  meanwhile, unless NULL. True if the descriptor has told. */
+bool tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served, int64_t wanted_ms,
+                      const sigset_t *signals);
 
 /* driver_wire.c */
 

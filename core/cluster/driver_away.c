@@ -32,7 +32,7 @@ int64_t tp__driver_note_away(struct tp__driver *driver)
         return INT64_MAX; /* who opens the pool will hear of it */
     if (driver->away.since_ms == 0)
         driver->away.since_ms = now_ms;
-    if (driver->away.is_said || tp__session_is_idle(driver->session))
+    if (driver->away.is_said || tp__session_unresolved(driver->session) == 0)
         return INT64_MAX;
     if (now_ms - driver->away.since_ms < AWAY_MS)
         return driver->away.since_ms + AWAY_MS;

@@ -12,6 +12,8 @@
  * longer, it sleeps without that time limit. Who leaves wakes it unless it is about to look by itself and nothing is to
  * be done at once: what the session does when its time has come may come as late as that.
  *
+ * His signals wait while he does a round: a handler may end the process, and the round would never be.
+ *
  * ZeroMQ's descriptor tells of news once, to whoever sleeps on it, and whoever does a round may take the news. So the
  * session's thread wakes who serves when its own round has left messages in the socket, or has replaced the socket, or
  * when what is waited for is there; in the last case it waits until he has had his turn.
@@ -19,6 +21,7 @@
 #include "cluster/driver.h"
 
 #include "base/error.h"
+#include "base/thread.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -70,7 +73,7 @@ bool tp__driver_is_served(struct tp__driver *driver, int64_t *look_ms)
 {
     const int64_t now_ms = tp__now_ms();
     const bool is_recent = now_ms - driver->service.changed_ms < LINGER_MS;
-    const bool is_served = driver->service.task || (is_recent && tp__session_is_idle(driver->session));
+    const bool is_served = driver->service.task || (is_recent && tp__session_unresolved(driver->session) == 0);
     driver->service.is_watched = is_served && is_recent;
     *look_ms = driver->service.is_watched ? now_ms + LINGER_MS : INT64_MAX;
     if (!driver->service.task)
@@ -100,7 +103,7 @@ static bool begin(struct tp__driver *driver, struct tp_promise *task)
 {
     if (pthread_mutex_trylock(&driver->turn) != 0)
         return false;
-    if (!driver->service.task && tp__session_is_idle(driver->session) &&
+    if (!driver->service.task && tp__session_unresolved(driver->session) == 0 &&
         !atomic_load_explicit(&driver->is_closing, memory_order_acquire)) {
         driver->service.task = task;
         driver->service.thread = pthread_self();
@@ -111,21 +114,21 @@ static bool begin(struct tp__driver *driver, struct tp_promise *task)
     return false;
 }
 
-static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
+static void sleep_until(struct tp__driver *driver, int64_t wanted_ms, const sigset_t *signals)
 {
     if (tp__driver_has_message(driver))
         return;
     driver->service.socket_number = driver->socket_number;
     uint64_t count;
-    if (tp__driver_sleep(driver, driver->service.descriptor, false, wanted_ms))
+    if (tp__driver_sleep(driver, driver->service.descriptor, false, wanted_ms, signals))
         (void)!read(driver->service.descriptor, &count, sizeof count);
 }
 
 static void end(struct tp__driver *driver, int64_t next_ms)
 {
     const int64_t now_ms = tp__now_ms();
-    const bool is_needed = !driver->service.is_watched || !tp__session_is_idle(driver->session) || next_ms <= now_ms ||
-                           tp__driver_has_message(driver);
+    const bool is_needed = !driver->service.is_watched || tp__session_unresolved(driver->session) > 0 ||
+                           next_ms <= now_ms || tp__driver_has_message(driver);
     driver->service.task = NULL;
     driver->service.changed_ms = now_ms;
     pthread_cond_signal(&driver->service.has_ended);
@@ -134,23 +137,30 @@ static void end(struct tp__driver *driver, int64_t next_ms)
     pthread_mutex_unlock(&driver->turn);
 }
 
-void tp__driver_serve(struct tp__remote *remote, struct tp_promise *task)
+static void serve(struct tp__driver *driver, const sigset_t *signals)
 {
-    struct tp__driver *driver = tp__driver_of(remote);
-    if (!begin(driver, task)) {
-        tp__inbox_nudge(&driver->inbox); /* the task is in there */
-        return;
-    }
     /* What the session meets is no error of this thread, and it cannot do without its turns. */
     struct tp__error_record *last = tp__error_take();
     int cancelling;
     (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
     int64_t next_ms = tp__driver_round(driver);
     while (!is_over(driver)) {
-        sleep_until(driver, next_ms);
+        sleep_until(driver, next_ms, signals);
         next_ms = tp__driver_round(driver);
     }
     end(driver, next_ms);
     (void)pthread_setcancelstate(cancelling, NULL);
     tp__error_put_back(last);
+}
+
+void tp__driver_serve(struct tp__remote *remote, struct tp_promise *task)
+{
+    struct tp__driver *driver = tp__driver_of(remote);
+    sigset_t signals;
+    tp__thread_block_signals(&signals);
+    if (begin(driver, task))
+        serve(driver, &signals);
+    else
+        tp__inbox_nudge(&driver->inbox); /* the task is in there */
+    (void)pthread_sigmask(SIG_SETMASK, &signals, NULL);
 }

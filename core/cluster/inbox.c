@@ -79,13 +79,19 @@ struct tp__reader tp__inbox_take(struct tp__inbox *inbox)
     return tp__reader_of(full.bytes, full.size);
 }
 
+bool tp__inbox_is_empty(struct tp__inbox *inbox)
+{
+    tp__spinlock_lock(&inbox->lock);
+    const bool is_empty = inbox->entries.size == 0;
+    tp__spinlock_unlock(&inbox->lock);
+    return is_empty;
+}
+
 bool tp__inbox_announce_sleep(struct tp__inbox *inbox, const atomic_bool *is_blocked)
 {
     atomic_store(&inbox->sleeping, true);
     atomic_thread_fence(memory_order_seq_cst);
-    tp__spinlock_lock(&inbox->lock);
-    const bool is_empty = inbox->entries.size == 0;
-    tp__spinlock_unlock(&inbox->lock);
+    const bool is_empty = tp__inbox_is_empty(inbox);
     /* `is_blocked` is looked at last: what is put after it became false finds `sleeping` */
     const bool sleeps =
         !atomic_exchange(&inbox->nudged, false) && (is_empty || (is_blocked && atomic_load(is_blocked)));

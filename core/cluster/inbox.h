@@ -35,6 +35,8 @@ bool tp__inbox_put_record(struct tp__inbox *inbox, const struct tp__record *reco
 
 /** The reader takes all that is there: valid until the next call. */
 struct tp__reader tp__inbox_take(struct tp__inbox *inbox);
+/** Nothing waits that was put before; ordered by the caller. */
+bool tp__inbox_is_empty(struct tp__inbox *inbox);
 /** The reader is about to sleep: false if something is there, or it was nudged since the last time. `is_blocked` (NULL:
  *  never): while that is true the reader can take nothing, and sleeps whatever is there. */
 bool tp__inbox_announce_sleep(struct tp__inbox *inbox, const atomic_bool *is_blocked);

@@ -280,9 +280,9 @@ uint64_t tp__session_submit(struct tp__session *session, const struct tp__sessio
     return added->sequence;
 }
 
-bool tp__session_is_idle(const struct tp__session *session)
+uint64_t tp__session_unresolved(const struct tp__session *session)
 {
-    return session->tasks.unresolved == 0;
+    return session->tasks.unresolved;
 }
 
 bool tp__session_is_full(const struct tp__session *session)

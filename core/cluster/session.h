@@ -107,8 +107,8 @@ struct tp__session_task {
  *  such worker). */
 uint64_t tp__session_submit(struct tp__session *session, const struct tp__session_task *task, tp_status *status);
 bool tp__session_is_full(const struct tp__session *session);
-/** There is no task that has not ended. */
-bool tp__session_is_idle(const struct tp__session *session);
+/** How many tasks have not ended. */
+uint64_t tp__session_unresolved(const struct tp__session *session);
 /** The task's promise was resolved here: forgets it, and has it stopped wherever it is. Its tag is not used again. */
 void tp__session_cancel(struct tp__session *session, uint64_t sequence);
 

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "cluster/inbox.h"
 #include "cluster/worker.h"
+#include "link/gathering.h"
 #include "runtime/executor.h"
 
 #include <errno.h>
@@ -44,6 +45,8 @@ static struct {
     atomic_bool is_stopping;
     atomic_uint attended; /* by workers */
     unsigned attended_before;
+    bool is_narrowed; /* the worker that watches, to the processor where the agent is */
+    struct tp__processors processors;
 
     pthread_mutex_t arm_lock;
     uint32_t armed;         /* events of the socket that wake the first thread */
@@ -163,9 +166,10 @@ static void attend(void)
 
 /* ---- the workers' part ---- */
 
-static void start_timer(void)
+/* 0: never. */
+static void start_timer(long ns)
 {
-    const struct itimerspec in_a_while = {.it_value.tv_nsec = TIMER_NS};
+    const struct itimerspec in_a_while = {.it_value.tv_nsec = ns};
     (void)timerfd_settime(self.timer, 0, &in_a_while, NULL);
 }
 
@@ -175,7 +179,20 @@ static void set_timer(void)
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&self.timer_is_set, memory_order_relaxed) || atomic_exchange(&self.timer_is_set, true))
         return;
-    start_timer();
+    start_timer(TIMER_NS);
+}
+
+/* By a worker that is about to watch, and has attended: the first thread need not wake. */
+static void stop_timer(void)
+{
+    if (!atomic_load_explicit(&self.timer_is_set, memory_order_relaxed))
+        return;
+    start_timer(0);
+    atomic_store_explicit(&self.timer_is_set, false, memory_order_relaxed);
+    /* seq_cst: pairs with set_timer, by a worker that is busy */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!tp__inbox_is_empty(&self.outbox))
+        set_timer();
 }
 
 static void attend_as_worker(struct tp__exchange *exchange)
@@ -195,16 +212,22 @@ static bool begin_watch(struct tp__exchange *exchange, int worker)
     } while (!atomic_compare_exchange_weak(&self.watcher, &watcher, worker + 1));
     if (watcher == FIRST_THREAD)
         arm();
+    const int processor = atomic_load_explicit(&tp__worker_process.memory->processor, memory_order_relaxed);
+    self.is_narrowed = tp__processors_narrow(&self.processors, processor);
+    if (self.is_narrowed)
+        stop_timer(); /* it would wake a thread on another processor */
     return true;
 }
 
 static void end_watch(struct tp__exchange *exchange, int worker)
 {
     (void)exchange;
+    if (self.is_narrowed)
+        tp__processors_restore(&self.processors); /* before it runs tasks */
     atomic_store(&self.watcher, -(worker + 1));
     /* From the beginning: a worker that wakes and sleeps again all the time attends to all itself. */
     atomic_store(&self.timer_is_set, true);
-    start_timer();
+    start_timer(TIMER_NS);
 }
 
 void tp__worker_send(enum tp__record_type type, uint64_t task, uint32_t dispatch, uint32_t operation, const void *body,

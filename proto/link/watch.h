@@ -26,7 +26,7 @@ struct tp__watch;
 struct tp__watch *tp__watch_open(void *zmq_context, struct tp__socket *socket);
 void tp__watch_close(struct tp__watch *watch); /* NULL is allowed */
 
-/** Become readable with news, until they are read: a descriptor for poll(2) (-1 on failure), and a socket of ZeroMQ's for
+/** Become readable with news, until they are read: a descriptor for poll(2) (-1 on failure), and ZeroMQ's socket for
  *  zmq_poll. */
 int tp__watch_descriptor(const struct tp__watch *watch);
 void *tp__watch_zmq(const struct tp__watch *watch);

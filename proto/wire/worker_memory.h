@@ -28,7 +28,7 @@
 
 enum {
     TP__WORKER_MEMORY_MAGIC = 0x4d575054, /**< "TPWM" */
-    TP__WORKER_MEMORY_VERSION = 2,
+    TP__WORKER_MEMORY_VERSION = 3,
     TP__WORKER_THREADS_LIMIT = 4096,
     TP__WORKER_FRAMES_LIMIT = 64,
     TP__WORKER_STARTED_COUNTERS = 1 << 16
@@ -71,6 +71,8 @@ struct tp__worker_memory {
     /** By the agent: until when tasks may start, also those that are here already; agent and process may both stand
      *  still, and the driver be gone when they go on. In ms of CLOCK_BOOTTIME, which counts while a machine sleeps. */
     _Atomic int64_t fresh_until_ms;
+    /** By the agent: on which processor who waits for it should sleep (link/gathering.h); -1: anywhere. */
+    _Atomic int32_t processor;
     struct tp__worker_crash crash;
     /** How many tasks have started and not ended with the agent's knowledge, by a hash of their sequence. 0 proves that
      *  a task has not started; anything else means that it may have. */

@@ -5,6 +5,8 @@
 #include "test_pool.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 enum { THREADS = 4, RUNS = CHECK_SCALE(500, 50) };
@@ -14,6 +16,28 @@ static tp_pool *pool;
 TP_TASK(add, int64_t, (int64_t, a), (int64_t, b))
 {
     return a + b;
+}
+
+static int count_processors(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : -1;
+}
+
+static void *count_in_a_thread(void *argument)
+{
+    (void)argument;
+    return (void *)(intptr_t)count_processors();
+}
+
+/* What it starts may run wherever the task may. */
+TP_TASK(processors, int64_t)
+{
+    pthread_t thread;
+    void *count = NULL;
+    if (pthread_create(&thread, NULL, count_in_a_thread, NULL) != 0 || pthread_join(thread, &count) != 0)
+        tp_raise("no thread");
+    return (intptr_t)count == count_processors() ? (intptr_t)count : -1;
 }
 
 TP_TASK(fail, int64_t, (int64_t, code))
@@ -54,6 +78,56 @@ static void *run_many_in_a_thread(void *seed)
 static void one_after_the_other(void)
 {
     CHECK_INT(run_many(7), 0);
+}
+
+/* Threads that wait may stay on one processor; nobody's task, and no caller, notices. */
+static void everybody_may_use_every_processor(void)
+{
+    const int own = count_processors();
+    for (int64_t i = 0; i < RUNS; i++) {
+        int64_t count = 0;
+        CHECK_OK(tp_run(pool, processors, &count));
+        CHECK_INT(count, own);
+        CHECK_INT(count_processors(), own);
+    }
+}
+
+static volatile sig_atomic_t handled;
+
+static void handle(int signal_number)
+{
+    handled = signal_number;
+}
+
+static void *signal_main(void *main_thread)
+{
+    (void)pthread_kill(*(pthread_t *)main_thread, SIGUSR1);
+    return NULL;
+}
+
+static void signals_come_through_and_stay_blocked_or_not(void)
+{
+    sigset_t blocked, before, after;
+    pthread_t self = pthread_self(), thread;
+    signal(SIGUSR1, handle);
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR2);
+    CHECK_INT(pthread_sigmask(SIG_BLOCK, &blocked, NULL), 0);
+    CHECK_INT(pthread_sigmask(SIG_SETMASK, NULL, &before), 0);
+    for (int64_t i = 0; i < RUNS / 5; i++) {
+        int64_t sum = 0;
+        handled = 0;
+        CHECK_INT(pthread_create(&thread, NULL, signal_main, &self), 0);
+        CHECK_OK(tp_run(pool, add, &sum, i, 1));
+        CHECK_INT(sum, i + 1);
+        CHECK_INT(pthread_join(thread, NULL), 0);
+        CHECK_INT(handled, SIGUSR1);
+        CHECK_INT(pthread_sigmask(SIG_SETMASK, NULL, &after), 0);
+        for (int number = 1; number < NSIG; number++)
+            CHECK_INT(sigismember(&after, number), sigismember(&before, number));
+    }
+    CHECK_INT(pthread_sigmask(SIG_UNBLOCK, &blocked, NULL), 0);
+    signal(SIGUSR1, SIG_DFL);
 }
 
 static void closures_one_after_the_other(void)
@@ -207,6 +281,8 @@ int main(int argc, char **argv)
     tp_init(argc, argv);
     const struct check_test tests[] = {
         CHECK_TEST(one_after_the_other),
+        CHECK_TEST(everybody_may_use_every_processor),
+        CHECK_TEST(signals_come_through_and_stay_blocked_or_not),
         CHECK_TEST(closures_one_after_the_other),
         CHECK_TEST(from_several_threads_at_once),
         CHECK_TEST(between_tasks_that_are_awaited),

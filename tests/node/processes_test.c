@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Worker processes: how they are spoken to, and what is found out when they end. */
+#include "link/gathering.h"
 #include "symbolizer.h"
 #include "workers.h"
 
@@ -37,6 +38,25 @@ static void a_process_says_ready_and_ends_when_it_is_killed(void **state)
     WORKERS_UNTIL(workers, workers->seen[1].ended);
     assert_string_equal(workers->seen[1].crash.text, "was ended by its node");
     assert_int_equal(workers->seen[1].crash.suspect_count, 0);
+    workers_close(workers);
+}
+
+/* Whose threads may be gathered on one processor when it starts a process. */
+static void a_process_may_run_wherever_the_agent_might_at_its_start(void **state)
+{
+    (void)state;
+    struct workers *workers = workers_open(NULL);
+    struct tp__processors before, seen;
+    const bool is_narrowed = tp__processors_narrow(&before, sched_getcpu()); /* not if there is only one */
+    workers_start(workers, 1, "report");
+    workers_send(workers, 1, "g");
+    WORKERS_UNTIL(workers, strstr(workers->seen[1].output, "CapAmb"));
+    const pid_t pid = (pid_t)atoi(strstr(workers->seen[1].output, "pid=") + 4);
+    assert_int_equal(sched_getaffinity(pid, sizeof seen.set, &seen.set), 0);
+    if (is_narrowed) {
+        tp__processors_restore(&before);
+        assert_true(CPU_EQUAL(&seen.set, &before.set));
+    }
     workers_close(workers);
 }
 
@@ -264,6 +284,7 @@ int main(int argc, char **argv)
     symbolizer_run_if_asked(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_process_says_ready_and_ends_when_it_is_killed),
+        cmocka_unit_test(a_process_may_run_wherever_the_agent_might_at_its_start),
         cmocka_unit_test(large_records_pass_both_ways),
         cmocka_unit_test(a_segmentation_fault_is_told_with_address_culprit_backtrace_and_last_lines),
         cmocka_unit_test(an_overflowed_stack_is_told),

@@ -87,7 +87,8 @@ static void whoever_expects_another_coordinator_says_nothing_to_this_one(void **
     struct house house;
     open_house(&house, true);
     struct tp__problem problem;
-    struct tp__socket *wrong = tp__socket_connect(house.zmq, house.endpoint, &peers[DRIVER], &peers[STRANGER].public_key, &problem);
+    struct tp__socket *wrong =
+        tp__socket_connect(house.zmq, house.endpoint, &peers[DRIVER], &peers[STRANGER].public_key, &problem);
     assert_non_null(wrong);
     struct tp__watch *watch = tp__watch_open(house.zmq, wrong);
     assert_non_null(watch);

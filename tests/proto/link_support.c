@@ -47,6 +47,8 @@ void open_house(struct house *house, bool with_door)
     assert_int_equal(pipe(house->refused_pipe), 0);
     house->zmq = zmq_ctx_new();
     assert_non_null(house->zmq);
+    house->gathering = tp__gathering_new(house->zmq);
+    assert_non_null(house->gathering);
     tp__key_generate(&house->key, "head");
     house->authorized = authorize(house, "all", 3);
     struct tp__problem problem;
@@ -65,6 +67,7 @@ void close_house(struct house *house)
     tp__socket_close(house->router);
     tp__door_close(house->door);
     assert_int_equal(zmq_ctx_term(house->zmq), 0);
+    tp__gathering_free(house->gathering);
     tp__authorized_free(house->authorized);
     tp__key_wipe(&house->key);
     (void)close(house->refused_pipe[0]);
@@ -75,7 +78,8 @@ void close_house(struct house *house)
 struct tp__socket *connect_peer(const struct house *house, unsigned peer)
 {
     struct tp__problem problem;
-    struct tp__socket *socket = tp__socket_connect(house->zmq, house->endpoint, &peers[peer], &house->key.public_key, &problem);
+    struct tp__socket *socket =
+        tp__socket_connect(house->zmq, house->endpoint, &peers[peer], &house->key.public_key, &problem);
     assert_non_null(socket);
     return socket;
 }

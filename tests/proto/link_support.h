@@ -8,6 +8,7 @@
 
 #include "wire_support.h"
 
+#include "link/gathering.h"
 #include "link/socket.h"
 #include "link/watch.h"
 #include "link/zap.h"
@@ -19,6 +20,7 @@ enum { PATIENCE_MS = 60000 };
 /** A coordinator's side, and whom the door turned away. */
 struct house {
     void *zmq;
+    struct tp__gathering *gathering;
     struct tp__key key;
     char directory[64];
     struct tp__authorized *authorized;

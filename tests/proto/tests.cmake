@@ -18,6 +18,8 @@ taskpool_test(proto link_rules_test LIBRARIES taskpool_proto)
 foreach(name link_door_test link_socket_test link_watch_test)
     taskpool_test(proto ${name} SOURCES proto/link_support.c TIMEOUT 120 EXCLUDE tsan LIBRARIES taskpool_proto)
 endforeach()
+taskpool_test(proto link_gathering_test SERIAL SOURCES proto/link_support.c TIMEOUT 120 EXCLUDE tsan
+    LIBRARIES taskpool_proto)
 taskpool_test(proto daemon_config_test LIBRARIES taskpool_proto taskpool_daemon)
 taskpool_test(proto daemon_log_test LIBRARIES taskpool_proto taskpool_daemon)
 taskpool_test(proto daemon_process_test LIBRARIES taskpool_proto taskpool_daemon)

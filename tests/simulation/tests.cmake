@@ -19,7 +19,7 @@ function(simulation_program name without)
     target_sources(${name} PRIVATE $<TARGET_OBJECTS:simulation_objects>)
     foreach(library coordinator_state agent_state session wire trust link)
         target_sources(${name} PRIVATE
-            "$<FILTER:$<TARGET_OBJECTS:taskpool_${library}>,EXCLUDE,(taskpool_link.dir/[./]*(door|socket|watch)|${without})[.]c[.]o$>")
+            "$<FILTER:$<TARGET_OBJECTS:taskpool_${library}>,EXCLUDE,(taskpool_link.dir/[./]*(door|gathering|socket|watch)|${without})[.]c[.]o$>")
     endforeach()
     target_link_libraries(${name} PRIVATE PkgConfig::sodium PkgConfig::protobuf_c)
 endfunction()
