@@ -124,6 +124,16 @@ static void tell_drivers(struct coordinator *coordinator, struct node *node, Tas
             session_send_node_state(coordinator, use->session, &use->incarnation, condition, reason);
 }
 
+/* What is queued for it alone would wait until it leaves, and count as work for as long. It goes back behind the word
+ * that the node drains: at that its driver has sent it elsewhere. */
+static void begin_draining(struct coordinator *coordinator, struct node *node)
+{
+    recall_send(node, UINT32_MAX, true);
+    tell_drivers(coordinator, node, TASKPOOL__NODE_CONDITION__NODE_DRAINING, "it is drained");
+    for (struct use *use = node->uses; use; use = use->next)
+        placement_give_back(coordinator, use);
+}
+
 void node_welcomed(struct node *node)
 {
     struct coordinator *coordinator = node->peer->coordinator;
@@ -134,10 +144,8 @@ void node_welcomed(struct node *node)
         use->sent = use->limited = 0;
     }
     tell_drivers(coordinator, node, TASKPOOL__NODE_CONDITION__NODE_RELINKED, "its link is new");
-    if (node->draining) {
-        recall_send(node, UINT32_MAX, true);
-        tell_drivers(coordinator, node, TASKPOOL__NODE_CONDITION__NODE_DRAINING, "it is drained");
-    }
+    if (node->draining)
+        begin_draining(coordinator, node);
 }
 
 /* ---- being there ---- */
@@ -191,8 +199,7 @@ void node_drain(struct coordinator *coordinator, struct node *node)
     node->draining = true;
     report(coordinator, COORDINATOR_INFO, "node-draining", "node=%s", node->name);
     placement_node_changed(coordinator, node);
-    recall_send(node, UINT32_MAX, true);
-    tell_drivers(coordinator, node, TASKPOOL__NODE_CONDITION__NODE_DRAINING, "it is drained");
+    begin_draining(coordinator, node);
 }
 
 void node_unlinked(struct coordinator *coordinator, struct node *node)

@@ -270,7 +270,9 @@ void placement_node_changed(struct coordinator *coordinator, struct node *node)
 
 void placement_pinned_changed(struct coordinator *coordinator, struct use *use)
 {
-    if (use->pinned.tasks > 0 && !set_add(&use->node->pinned, use->session->slot))
+    if (use->node->draining)
+        placement_give_back(coordinator, use); /* sent before its driver heard of that */
+    else if (use->pinned.tasks > 0 && !set_add(&use->node->pinned, use->session->slot))
         no_memory(use->session);
     else
         serve(coordinator, use->node);

@@ -279,6 +279,78 @@ static void a_drain_that_did_not_reach_the_node_is_said_again_over_its_next_link
     world_close(world);
 }
 
+/* Its driver, which was told before that the node drains, has sent them elsewhere. */
+static void expect_back(struct end *driver, uint64_t told, uint64_t batch, const struct tp__id *incarnation)
+{
+    world_pass(driver->world, 100);
+    Taskpool__Frame *frame = end_take(driver, TASKPOOL__FRAME__BODY_PLACED);
+    assert_non_null(frame);
+    assert_true(frame->number > told);
+    assert_int_equal(frame->placed->n_runs, 1);
+    assert_int_equal(frame->placed->runs[0]->batch, batch);
+    assert_int_equal(frame->placed->runs[0]->run, 3);
+    assert_memory_equal(frame->placed->runs[0]->incarnation.data, incarnation, sizeof *incarnation);
+    tp__frame_free(frame);
+    assert_int_equal(world_counts(driver->world).queued_tasks, 0);
+    assert_int_equal(world_counts(driver->world).queued_bytes, 0);
+}
+
+static uint64_t take_draining(struct end *driver)
+{
+    Taskpool__Frame *frame = end_take(driver, TASKPOOL__FRAME__BODY_NODE_STATE);
+    while (frame && frame->node_state->condition != TASKPOOL__NODE_CONDITION__NODE_DRAINING) {
+        tp__frame_free(frame);
+        frame = end_take(driver, TASKPOOL__FRAME__BODY_NODE_STATE);
+    }
+    assert_non_null(frame);
+    const uint64_t number = frame->number;
+    tp__frame_free(frame);
+    return number;
+}
+
+static void what_waits_for_a_drained_node_alone_goes_back_to_its_driver(void **state)
+{
+    (void)state;
+    struct world *world = world_open(NULL);
+    struct end *driver = world_driver(world, 0, 1);
+    struct end *node = world_node(world, 0, 11, 4);
+    const struct tp__id incarnation = world_join(node, driver);
+    const struct batch_options pinned = {.incarnation = &incarnation};
+    const uint64_t before = driver_tasks(driver, 3, &pinned);
+    assert_int_equal(world_counts(world).queued_tasks, 3);
+    struct end *tool = world_tool(world, 0);
+    ask(tool, 1, TASKPOOL__QUERY_KIND__QUERY_DRAIN, "n11");
+    const uint64_t told = take_draining(driver);
+    expect_back(driver, told, before, &incarnation);
+    const uint64_t on_the_way = driver_tasks(driver, 3, &pinned);
+    expect_back(driver, told, on_the_way, &incarnation);
+    world_close(world);
+}
+
+static void what_waits_for_a_node_that_comes_back_draining_goes_back_as_well(void **state)
+{
+    (void)state;
+    struct world *world = world_open(NULL);
+    struct end *driver = world_driver(world, 0, 1);
+    struct end *node = world_node(world, 0, 11, 4);
+    const struct tp__id incarnation = world_join(node, driver);
+    end_cut(node);
+    const uint64_t batch = driver_tasks(driver, 3, &(struct batch_options){.incarnation = &incarnation});
+    assert_int_equal(world_counts(world).queued_tasks, 3);
+    struct end *again = world_connect(world, &world->nodes[0]);
+    const struct tp__id life = world_id(11);
+    Taskpool__Hello hello;
+    taskpool__hello__init(&hello);
+    hello.protocol = TP__PROTOCOL_VERSION;
+    hello.role = TASKPOOL__ROLE__ROLE_NODE;
+    hello.life = tp__field_of_id(&life);
+    hello.draining = true;
+    end_send(again, TP__LANE_CONTROL, TASKPOOL__FRAME__BODY_HELLO, &hello);
+    world_run(world);
+    expect_back(driver, take_draining(driver), batch, &incarnation);
+    world_close(world);
+}
+
 static void a_silent_tool_is_forgotten(void **state)
 {
     (void)state;
@@ -300,6 +372,8 @@ int main(void)
         cmocka_unit_test(questions_are_bounded),
         cmocka_unit_test(a_drained_node_hands_its_tasks_back_and_gets_no_more),
         cmocka_unit_test(a_drain_that_did_not_reach_the_node_is_said_again_over_its_next_link),
+        cmocka_unit_test(what_waits_for_a_drained_node_alone_goes_back_to_its_driver),
+        cmocka_unit_test(what_waits_for_a_node_that_comes_back_draining_goes_back_as_well),
         cmocka_unit_test(a_silent_tool_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
