@@ -101,6 +101,11 @@ void coordinator_stop(struct coordinator *coordinator, int64_t now_ms)
     settle(coordinator);
 }
 
+bool coordinator_is_alone(const struct coordinator *coordinator)
+{
+    return coordinator->session_count <= 1;
+}
+
 struct coordinator_counts coordinator_count(const struct coordinator *coordinator)
 {
     struct coordinator_counts counts = {

@@ -59,5 +59,7 @@ struct coordinator_counts {
     uint64_t placed_tasks, refused_frames;
 };
 struct coordinator_counts coordinator_count(const struct coordinator *coordinator);
+/** There is no driver, or only one. */
+bool coordinator_is_alone(const struct coordinator *coordinator);
 
 #endif

@@ -153,7 +153,7 @@ static void receive(struct shell *shell)
         if (found > 0) {
             coordinator_receive(shell->coordinator, &peer, &sender, zmq_msg_data(&message), zmq_msg_size(&message),
                                 now_ms());
-            tp__gathering_follow(shell->gathering, &message, true);
+            tp__gathering_follow(shell->gathering, &message, coordinator_is_alone(shell->coordinator));
         } else if (found < 0) {
             tp__log_limited(TP__LOG_WARNING, "malformed", "reason=\"a message that is none of ours\"", now_ms());
         }

@@ -47,8 +47,6 @@ struct processes *processes_new(struct events *events, const struct processes_op
     processes->callbacks = *callbacks;
     processes->descriptor_limit = options->descriptor_limit;
     processes->processor = -1;
-    if (sched_getaffinity(0, sizeof processes->processors.set, &processes->processors.set) != 0)
-        memset(&processes->processors, 0xff, sizeof processes->processors);
     processes->environment = options->environment;
     processes->memory_limit_bytes = options->memory_limit_bytes;
     if (!processes->memory_limit_bytes)
@@ -423,8 +421,9 @@ void process_fresh(struct processes *processes, uint32_t worker, int64_t until_m
         atomic_store_explicit(&process->memory->fresh_until_ms, until_ms, memory_order_relaxed);
 }
 
-void processes_gather(struct processes *processes, int processor)
+void processes_gather(struct processes *processes, int processor, const struct tp__processors *before)
 {
+    processes->processors = before;
     if (processes->processor == processor)
         return;
     processes->processor = processor;

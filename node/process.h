@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 struct processes;
+struct tp__processors;
 
 struct processes_options {
     bool same_user;              /**< workers run as the node's own user */
@@ -53,8 +54,9 @@ void process_kill(struct processes *processes, uint32_t worker);
 void process_pause(struct processes *processes, uint32_t worker, bool pause);
 /** Until when tasks may start in it, in ms of CLOCK_BOOTTIME. */
 void process_fresh(struct processes *processes, uint32_t worker, int64_t until_ms);
-/** On which processor their threads should wait (link/gathering.h); -1: on any. Cheap if it is the same. */
-void processes_gather(struct processes *processes, int processor);
+/** On which processor their threads should wait, as the agent's do (link/gathering.h); -1: on any. New processes may
+ *  run on those of `before`, which must stay until the next call; NULL: where the agent may. */
+void processes_gather(struct processes *processes, int processor, const struct tp__processors *before);
 uint64_t process_started_count(const struct processes *processes, uint32_t worker);
 
 void processes_flush(struct processes *processes);

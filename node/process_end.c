@@ -83,7 +83,7 @@ void process_sweep(struct process *process)
                                       .descriptors = descriptors,
                                       .descriptor_count = 3,
                                       .user = process->user,
-                                      .processors = &all->processors,
+                                      .processors = all->processors,
                                       .alone = true},
               &process->end.sweeper, &problem)) {
         if (events_add(all->events, &process->end.sweeper_alive, process->end.sweeper.pidfd, EPOLLIN, on_swept,
@@ -191,7 +191,7 @@ static bool start_symbolizer(struct process *process, struct tp__problem *proble
                                                                                   .descriptors = descriptors,
                                                                                   .descriptor_count = 3,
                                                                                   .user = process->user,
-                                                                                  .processors = &all->processors,
+                                                                                  .processors = all->processors,
                                                                                   .cpu_seconds = SYMBOLIZER_SECONDS},
                                                           &process->end.symbolizer, problem);
     close(ends[1]);

@@ -76,8 +76,8 @@ struct processes {
     uint64_t memory_limit_bytes;
     uint64_t send_limit_bytes;
     unsigned descriptor_limit;
-    struct tp__processors processors; /**< where they may run */
-    int processor;                    /**< where they should wait; -1: anywhere */
+    const struct tp__processors *processors; /**< where they may run; NULL: where the agent may */
+    int processor;                           /**< where they should wait; -1: anywhere */
     const char *const *environment;
     int null;    /**< /dev/null */
     int self;    /**< this program */

@@ -183,7 +183,7 @@ static bool execute(struct process *process, const struct agent_worker_options *
                                                   .descriptors = descriptors,
                                                   .descriptor_count = sizeof descriptors / sizeof descriptors[0],
                                                   .user = process->user,
-                                                  .processors = &process->all->processors,
+                                                  .processors = process->all->processors,
                                                   .new_directory = process->directory,
                                                   .descriptor_limit = process->all->descriptor_limit},
                           &process->self, problem);

@@ -110,6 +110,13 @@ static bool program_complete(void *context, const struct tp__hash *root, struct 
     return cache_complete(shell->cache, root, problem);
 }
 
+/* Processes go with the agent. */
+static void gather(const struct shell *shell)
+{
+    const struct tp__gathering *gathering = shell->wire.gathering;
+    processes_gather(shell->processes, tp__gathering_processor(gathering), tp__gathering_before(gathering));
+}
+
 static bool worker_start(void *context, uint32_t worker, const struct agent_worker_options *options,
                          struct tp__problem *problem)
 {
@@ -117,6 +124,7 @@ static bool worker_start(void *context, uint32_t worker, const struct agent_work
     const int program = find_program(shell, &options->program, options->program_length);
     if (program < 0)
         return tp__problem_set(problem, TP_E_SYSTEM, "the program is no longer on this node");
+    gather(shell); /* it may have changed since the last turn */
     if (!process_start(shell->processes, worker, options, program, problem))
         return false;
     if (shell->cache)
@@ -318,7 +326,7 @@ static int wait_time(struct shell *shell, int64_t next, int64_t now)
 static void turn(struct shell *shell)
 {
     const bool more = wire_receive(&shell->wire, &shell->busy);
-    processes_gather(shell->processes, wire_processor(&shell->wire));
+    gather(shell);
     int64_t next = agent_tick(shell->agent, node_now_ms());
     next = sooner(next, wire_mend(&shell->wire));
     processes_flush(shell->processes);

@@ -107,14 +107,13 @@ static void limit(const struct child *child)
         give_up(child, STEP_LIMITS);
 }
 
-/* The agent may be gathered on one of them. */
-static void free_processors(const struct child *child)
+static void leave_gathering(const struct child *child)
 {
-    const cpu_set_t *set = &child->options->processors->set;
+    const struct tp__processors *processors = child->options->processors;
     cpu_set_t all;
     memset(&all, 0xff, sizeof all);
-    if (sched_setaffinity(0, sizeof *set, set) != 0)
-        (void)sched_setaffinity(0, sizeof all, &all); /* none of those is left to the container */
+    if (processors && sched_setaffinity(0, sizeof processors->set, &processors->set) != 0)
+        (void)sched_setaffinity(0, sizeof all, &all); /* the container has others by now */
 }
 
 static void change_user(const struct child *child)
@@ -145,7 +144,7 @@ __attribute__((noreturn)) static void be_child(struct child *child)
         give_up(child, STEP_SESSION);
     place_descriptors(child, &program);
     limit(child);
-    free_processors(child);
+    leave_gathering(child);
     change_user(child);
     drop_privileges(child);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)

@@ -26,7 +26,7 @@ struct spawn_options {
     const char *new_directory;               /**< made, mode 0700, by that user, and the working directory; NULL: "/" */
     unsigned descriptor_limit;               /**< RLIMIT_NOFILE; 0: as many as are allowed */
     unsigned cpu_seconds;                    /**< RLIMIT_CPU; 0: none */
-    const struct tp__processors *processors; /**< where it may run, whatever holds for the caller at the moment */
+    const struct tp__processors *processors; /**< where it may run; NULL: where the caller may at the moment */
     bool alone;                              /**< every other process of `user` is killed first; needs a user */
 };
 

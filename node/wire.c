@@ -180,11 +180,6 @@ bool wire_receive(struct wire *wire, bool *has_received)
     return true;
 }
 
-int wire_processor(const struct wire *wire)
-{
-    return tp__gathering_processor(wire->gathering);
-}
-
 bool wire_has_message(struct wire *wire)
 {
     return wire->socket && tp__socket_has_message(wire->socket);

@@ -54,8 +54,6 @@ void wire_believe(struct wire *wire, const struct tp__public_key *coordinator);
 bool wire_receive(struct wire *wire, bool *has_received);
 /** Looks after the connection, and tells that nobody answers. Returns when it wants to be called next. */
 int64_t wire_mend(struct wire *wire);
-/** The processor on which its threads are gathered; -1: none. */
-int wire_processor(const struct wire *wire);
 /** To be asked before each sleep, after everything that could have touched the socket. */
 bool wire_has_message(struct wire *wire);
 

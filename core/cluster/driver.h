@@ -28,6 +28,7 @@
 #include "trust/keys.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 struct tp__driver {
@@ -55,6 +56,8 @@ struct tp__driver {
         struct tp_promise *task; /* what the one who serves waits for; NULL: nobody serves */
         pthread_t thread;
         int descriptor;         /* an eventfd: wakes him */
+        sigset_t signals;       /* that he had blocked when he came; he blocks all */
+        int signal_descriptor;  /* a signalfd of the others: tells that one waits for him */
         uint32_t socket_number; /* of the socket that he sleeps on */
         int64_t changed_ms;     /* when he began, or the last one left */
         bool is_watched;        /* the session's thread looks by itself, in a while */
@@ -164,6 +167,13 @@ bool tp__driver_is_served(struct tp__driver *driver, int64_t *look_ms);
 void tp__driver_let_server_leave(struct tp__driver *driver);
 /** With the turn, when the driver is closing: until nobody serves. */
 void tp__driver_end_service(struct tp__driver *driver);
+/** With the turn: is it the calling thread that serves? */
+bool tp__driver_serves(const struct tp__driver *driver);
+/** Lets the signals through that wait for the one who serves, who calls it. */
+void tp__driver_handle_signals(struct tp__driver *driver);
+/** With the turn, around what may wait for whoever reads it: signals come through meanwhile. */
+void tp__driver_begin_output(struct tp__driver *driver, sigset_t *before);
+void tp__driver_end_output(const sigset_t *before);
 
 /* driver_thread.c */
 
@@ -172,10 +182,8 @@ void *tp__driver_run(void *argument);
 /** With the turn: does what there is to do. Returns when something is to be done next. */
 int64_t tp__driver_round(struct tp__driver *driver);
 /** With the turn, which is given back for the time: sleeps until something comes on the descriptor, on the socket
- *  (`is_served`: that is another's) or the watch on it, or it is `wanted_ms`. Blocks those signals instead of its own
- *  meanwhile, unless NULL. True if the descriptor has told. */
-bool tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served, int64_t wanted_ms,
-                      const sigset_t *signals);
+ *  (`is_served`: that is another's) or the watch on it, or it is `wanted_ms`. True if the descriptor has told. */
+bool tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served, int64_t wanted_ms);
 
 /* driver_wire.c */
 
@@ -200,6 +208,8 @@ int64_t tp__driver_note_away(struct tp__driver *driver);
 /* driver_actions.c */
 
 struct tp__session_actions tp__driver_actions(struct tp__driver *driver);
+/** With the turn: a line on standard error, after "taskpool: ". */
+void tp__driver_say(struct tp__driver *driver, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static inline struct tp__driver *tp__driver_of(struct tp__remote *remote)
 {

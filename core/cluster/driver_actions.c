@@ -6,6 +6,7 @@
 #include "closure/program.h"
 #include "cluster/driver.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,9 +53,10 @@ static const char *task_name(void *context, uint32_t index)
 static void on_output(void *context, const char *node, const char *task, int descriptor, uint32_t dropped_bytes,
                       const uint8_t *bytes, size_t size)
 {
-    (void)context;
     FILE *to = descriptor == STDOUT_FILENO ? stdout : stderr;
     const char *gap = task[0] ? " " : "";
+    sigset_t signals;
+    tp__driver_begin_output(context, &signals);
     flockfile(to);
     if (dropped_bytes > 0)
         fprintf(to, "[%s%s%s] (%u bytes of output were dropped here)\n", node, gap, task, dropped_bytes);
@@ -70,6 +72,22 @@ static void on_output(void *context, const char *node, const char *task, int des
     }
     (void)fflush(to);
     funlockfile(to);
+    tp__driver_end_output(&signals);
+}
+
+void tp__driver_say(struct tp__driver *driver, const char *format, ...)
+{
+    sigset_t signals;
+    va_list arguments;
+    va_start(arguments, format);
+    tp__driver_begin_output(driver, &signals);
+    flockfile(stderr);
+    fputs("taskpool: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    funlockfile(stderr);
+    tp__driver_end_output(&signals);
+    va_end(arguments);
 }
 
 static void child_began(void *context, uint64_t sequence)

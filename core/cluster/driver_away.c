@@ -3,16 +3,14 @@
  * knows what it waits for, and says when that is over. */
 #include "cluster/driver.h"
 
-#include <stdio.h>
-
 enum { AWAY_MS = 5000 /* shorter: a restart, or a cable */ };
 
-static void say_away(const struct tp__driver *driver)
+static void say_away(struct tp__driver *driver)
 {
     struct tp__problem problem;
     tp__trouble_explain(driver->trouble, driver->endpoint, &driver->key, TP__ROLE_DRIVER, &problem);
     const unsigned long long tasks = tp__session_count(driver->session).unresolved;
-    fprintf(stderr, "taskpool: %s (%llu task%s for it)\n", problem.text, tasks, tasks == 1 ? " waits" : "s wait");
+    tp__driver_say(driver, "%s (%llu task%s for it)", problem.text, tasks, tasks == 1 ? " waits" : "s wait");
 }
 
 int64_t tp__driver_note_away(struct tp__driver *driver)
@@ -21,8 +19,8 @@ int64_t tp__driver_note_away(struct tp__driver *driver)
     const int64_t now_ms = tp__now_ms();
     if (tp__session_is_linked(driver->session)) {
         if (driver->away.is_said)
-            fprintf(stderr, "taskpool: %s: the coordinator is back after %lld s\n", driver->endpoint,
-                    (long long)((now_ms - driver->away.since_ms) / 1000));
+            tp__driver_say(driver, "%s: the coordinator is back after %lld s", driver->endpoint,
+                           (long long)((now_ms - driver->away.since_ms) / 1000));
         driver->away.since_ms = 0;
         driver->away.is_said = false;
         driver->trouble = TP__TROUBLE_NONE;

@@ -84,7 +84,7 @@ void tp__driver_look_at_keys(struct tp__driver *driver)
     struct tp__problem problem;
     struct tp__authorized *fresh = tp__authorized_read(driver->authorized_path, &problem);
     if (!fresh) {
-        fprintf(stderr, "taskpool: %s: those who were listed before are believed on\n", problem.text);
+        tp__driver_say(driver, "%s: those who were listed before are believed on", problem.text);
         return;
     }
     struct tp__authorized *former = driver->authorized;

@@ -12,7 +12,9 @@
  * longer, it sleeps without that time limit. Who leaves wakes it unless it is about to look by itself and nothing is to
  * be done at once: what the session does when its time has come may come as late as that.
  *
- * His signals wait while he does a round: a handler may end the process, and the round would never be.
+ * His signals wait while he does a round, as a handler may end the process, and the round would never be; and while he
+ * sleeps, as he does that where the I/O thread is (link/gathering.h), and what a handler starts would stay there. A
+ * signalfd wakes him for them. They do not wait for whoever reads the program's output.
  *
  * ZeroMQ's descriptor tells of news once, to whoever sleeps on it, and whoever does a round may take the news. So the
  * session's thread wakes who serves when its own round has left messages in the socket, or has replaced the socket, or
@@ -23,7 +25,9 @@
 #include "base/error.h"
 #include "base/thread.h"
 
+#include <string.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 enum {
@@ -31,19 +35,36 @@ enum {
     LEAVE_MS = 10 /* so long the session's thread waits at a time for who serves to take the turn */
 };
 
+static sigset_t all_but(const sigset_t *signals)
+{
+    sigset_t others;
+    sigfillset(&others);
+    for (int number = 1; number < NSIG; number++)
+        if (sigismember(signals, number) == 1)
+            (void)sigdelset(&others, number);
+    return others;
+}
+
 tp_status tp__driver_serve_init(struct tp__driver *driver)
 {
     pthread_mutex_init(&driver->turn, NULL);
     tp__driver_condition_init(&driver->service.has_ended);
     driver->service.changed_ms = INT64_MIN / 2;
     driver->service.descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return driver->service.descriptor >= 0 ? TP_OK : tp__fail_errno(TP_E_SYSTEM, "an event descriptor");
+    sigemptyset(&driver->service.signals);
+    const sigset_t others = all_but(&driver->service.signals);
+    driver->service.signal_descriptor = signalfd(-1, &others, SFD_CLOEXEC | SFD_NONBLOCK);
+    return driver->service.descriptor >= 0 && driver->service.signal_descriptor >= 0
+               ? TP_OK
+               : tp__fail_errno(TP_E_SYSTEM, "an event descriptor");
 }
 
 void tp__driver_serve_fini(struct tp__driver *driver)
 {
     if (driver->service.descriptor >= 0)
         close(driver->service.descriptor);
+    if (driver->service.signal_descriptor >= 0)
+        close(driver->service.signal_descriptor);
     pthread_cond_destroy(&driver->service.has_ended);
     pthread_mutex_destroy(&driver->turn);
 }
@@ -98,8 +119,40 @@ void tp__driver_end_service(struct tp__driver *driver)
 
 /* ---- who serves ---- */
 
+static void watch_signals(struct tp__driver *driver, const sigset_t *signals)
+{
+    if (memcmp(&driver->service.signals, signals, sizeof *signals) == 0)
+        return;
+    const sigset_t others = all_but(signals);
+    driver->service.signals = *signals;
+    (void)signalfd(driver->service.signal_descriptor, &others, 0); /* fails for no descriptor that is one */
+}
+
+bool tp__driver_serves(const struct tp__driver *driver)
+{
+    return driver->service.task && pthread_equal(driver->service.thread, pthread_self());
+}
+
+void tp__driver_handle_signals(struct tp__driver *driver)
+{
+    sigset_t blocked;
+    (void)pthread_sigmask(SIG_SETMASK, &driver->service.signals, &blocked);
+    (void)pthread_sigmask(SIG_SETMASK, &blocked, NULL);
+}
+
+void tp__driver_begin_output(struct tp__driver *driver, sigset_t *before)
+{
+    const bool serves = tp__driver_serves(driver);
+    (void)pthread_sigmask(SIG_SETMASK, serves ? &driver->service.signals : NULL, before);
+}
+
+void tp__driver_end_output(const sigset_t *before)
+{
+    (void)pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 /* He does not wait for the turn: who has it is at work. */
-static bool begin(struct tp__driver *driver, struct tp_promise *task)
+static bool begin(struct tp__driver *driver, struct tp_promise *task, const sigset_t *signals)
 {
     if (pthread_mutex_trylock(&driver->turn) != 0)
         return false;
@@ -108,19 +161,20 @@ static bool begin(struct tp__driver *driver, struct tp_promise *task)
         driver->service.task = task;
         driver->service.thread = pthread_self();
         driver->service.changed_ms = tp__now_ms();
+        watch_signals(driver, signals);
         return true;
     }
     pthread_mutex_unlock(&driver->turn);
     return false;
 }
 
-static void sleep_until(struct tp__driver *driver, int64_t wanted_ms, const sigset_t *signals)
+static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
 {
     if (tp__driver_has_message(driver))
         return;
     driver->service.socket_number = driver->socket_number;
     uint64_t count;
-    if (tp__driver_sleep(driver, driver->service.descriptor, false, wanted_ms, signals))
+    if (tp__driver_sleep(driver, driver->service.descriptor, false, wanted_ms))
         (void)!read(driver->service.descriptor, &count, sizeof count);
 }
 
@@ -137,7 +191,7 @@ static void end(struct tp__driver *driver, int64_t next_ms)
     pthread_mutex_unlock(&driver->turn);
 }
 
-static void serve(struct tp__driver *driver, const sigset_t *signals)
+static void serve(struct tp__driver *driver)
 {
     /* What the session meets is no error of this thread, and it cannot do without its turns. */
     struct tp__error_record *last = tp__error_take();
@@ -145,7 +199,7 @@ static void serve(struct tp__driver *driver, const sigset_t *signals)
     (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
     int64_t next_ms = tp__driver_round(driver);
     while (!is_over(driver)) {
-        sleep_until(driver, next_ms, signals);
+        sleep_until(driver, next_ms);
         next_ms = tp__driver_round(driver);
     }
     end(driver, next_ms);
@@ -157,9 +211,10 @@ void tp__driver_serve(struct tp__remote *remote, struct tp_promise *task)
 {
     struct tp__driver *driver = tp__driver_of(remote);
     sigset_t signals;
+    sigemptyset(&signals); /* or what the kernel does not write could not be compared */
     tp__thread_block_signals(&signals);
-    if (begin(driver, task))
-        serve(driver, &signals);
+    if (begin(driver, task, &signals))
+        serve(driver);
     else
         tp__inbox_nudge(&driver->inbox); /* the task is in there */
     (void)pthread_sigmask(SIG_SETMASK, &signals, NULL);

@@ -129,33 +129,35 @@ int64_t tp__driver_round(struct tp__driver *driver)
     return earlier(next_ms, earlier(away_ms, driver->reconnect_ms));
 }
 
-/* True if this thread was narrowed, for a sleep. */
-static bool gather(struct tp__driver *driver, struct tp__processors *before)
+/* Where this thread should sleep; -1: anywhere. */
+static int gather(struct tp__driver *driver)
 {
     const uint64_t tasks = tp__session_unresolved(driver->session);
     if (tasks > 1)
         tp__gathering_scatter(driver->gathering);
     if (tasks != 1)
-        return false;
+        return -1;
     tp__gathering_come(driver->gathering);
-    return tp__processors_narrow(before, tp__gathering_processor(driver->gathering));
+    return tp__gathering_processor(driver->gathering);
 }
 
-bool tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served, int64_t wanted_ms,
-                      const sigset_t *signals)
+bool tp__driver_sleep(struct tp__driver *driver, int descriptor, bool is_served, int64_t wanted_ms)
 {
     const int64_t left = wanted_ms - tp__now_ms();
-    struct pollfd items[3] = {{.fd = descriptor, .events = POLLIN},
+    const int signals = tp__driver_serves(driver) ? driver->service.signal_descriptor : -1;
+    struct pollfd items[4] = {{.fd = descriptor, .events = POLLIN},
                               {.fd = is_served ? -1 : driver->socket_descriptor, .events = POLLIN},
-                              {.fd = is_served ? -1 : driver->watch_descriptor, .events = POLLIN}};
+                              {.fd = is_served ? -1 : driver->watch_descriptor, .events = POLLIN},
+                              {.fd = signals, .events = POLLIN}};
     struct tp__processors before;
-    const bool is_narrowed = !is_served && gather(driver, &before);
+    const int processor = is_served ? -1 : gather(driver);
+    const bool is_narrowed = tp__processors_narrow(&before, processor);
     pthread_mutex_unlock(&driver->turn);
-    const struct timespec time = {.tv_sec = left < 1000 ? 0 : 1,
-                                  .tv_nsec = left < 0 || left >= 1000 ? 0 : left * 1000000};
-    (void)ppoll(items, 3, &time, signals);
+    (void)poll(items, 4, left < 0 ? 0 : (int)(left < 1000 ? left : 1000));
     if (is_narrowed)
-        tp__processors_restore(&before);
+        tp__processors_restore(&before, processor);
+    if (items[3].revents != 0)
+        tp__driver_handle_signals(driver);
     pthread_mutex_lock(&driver->turn);
     if (items[1].revents != 0 && driver->socket)
         tp__socket_told(driver->socket);
@@ -170,8 +172,7 @@ static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
     int64_t look_ms;
     const bool is_served = tp__driver_is_served(driver, &look_ms);
     if (is_served || !tp__driver_has_message(driver))
-        (void)tp__driver_sleep(driver, driver->inbox.descriptor, is_served, look_ms < wanted_ms ? look_ms : wanted_ms,
-                               NULL);
+        (void)tp__driver_sleep(driver, driver->inbox.descriptor, is_served, look_ms < wanted_ms ? look_ms : wanted_ms);
     tp__inbox_awake(&driver->inbox);
 }
 

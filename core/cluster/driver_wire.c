@@ -50,7 +50,7 @@ void tp__driver_reconnect(void *context)
     driver->socket_number++;
     driver->socket = tp__socket_connect(driver->zmq, driver->endpoint, &driver->key, &driver->coordinator, &problem);
     if (!driver->socket) {
-        fprintf(stderr, "taskpool: %s: %s\n", driver->endpoint, problem.text);
+        tp__driver_say(driver, "%s: %s", driver->endpoint, problem.text);
         return; /* the session tries again when it has waited for long enough */
     }
     driver->watch = tp__watch_open(driver->zmq, driver->socket);

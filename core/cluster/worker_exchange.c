@@ -45,7 +45,7 @@ static struct {
     atomic_bool is_stopping;
     atomic_uint attended; /* by workers */
     unsigned attended_before;
-    bool is_narrowed; /* the worker that watches, to the processor where the agent is */
+    int processor; /* where the agent is, and the worker that watches is kept; -1: it is not */
     struct tp__processors processors;
 
     pthread_mutex_t arm_lock;
@@ -213,8 +213,8 @@ static bool begin_watch(struct tp__exchange *exchange, int worker)
     if (watcher == FIRST_THREAD)
         arm();
     const int processor = atomic_load_explicit(&tp__worker_process.memory->processor, memory_order_relaxed);
-    self.is_narrowed = tp__processors_narrow(&self.processors, processor);
-    if (self.is_narrowed)
+    self.processor = tp__processors_narrow(&self.processors, processor) ? processor : -1;
+    if (self.processor >= 0)
         stop_timer(); /* it would wake a thread on another processor */
     return true;
 }
@@ -222,8 +222,8 @@ static bool begin_watch(struct tp__exchange *exchange, int worker)
 static void end_watch(struct tp__exchange *exchange, int worker)
 {
     (void)exchange;
-    if (self.is_narrowed)
-        tp__processors_restore(&self.processors); /* before it runs tasks */
+    if (self.processor >= 0)
+        tp__processors_restore(&self.processors, self.processor); /* before it runs tasks */
     atomic_store(&self.watcher, -(worker + 1));
     /* From the beginning: a worker that wakes and sleeps again all the time attends to all itself. */
     atomic_store(&self.timer_is_set, true);

@@ -9,6 +9,9 @@
  * could work at the same time. It is looked at now and then, and who was scattered stays so for a while, as going to
  * and fro costs more than either.
  *
+ * A thread that has chosen processors keeps to them when its control group gets more (since Linux 6.2). So who had all
+ * is given all that there are or will be, not those that there were.
+ *
  * libzmq does not tell which threads are its own. Their names do: the prefix is a number of ours.
  */
 #include "link/gathering.h"
@@ -24,8 +27,9 @@
 #include <zmq.h>
 
 enum {
-    THREADS_LIMIT = 16, /* of libzmq's; more are left alone */
-    FIRST_PREFIX = 7077,
+    THREADS_LIMIT = 16,  /* of libzmq's; more are left alone */
+    FIRST_PREFIX = 1000, /* four digits: room for the rest of the name */
+    PREFIXES = 9000,
     WINDOW_MS = 10,
     WINDOW_BYTES = 128 << 10,
     REST_MS = 50, /* after it was scattered */
@@ -33,8 +37,7 @@ enum {
 };
 
 struct tp__gathering {
-    char name[NAME_BYTES]; /* with which those of its I/O threads begin */
-    bool has_threads;      /* they were looked for */
+    char name[NAME_BYTES]; /* with which those of its I/O threads begin; "": unknown */
     pid_t threads[THREADS_LIMIT];
     size_t thread_count;
     int processor;                /* -1: none */
@@ -80,17 +83,39 @@ static bool let_run(pid_t thread, const struct tp__processors *processors)
     return sched_setaffinity(thread, sizeof processors->set, &processors->set) == 0;
 }
 
+static bool may_run(pid_t thread, struct tp__processors *processors)
+{
+    return sched_getaffinity(thread, sizeof processors->set, &processors->set) == 0;
+}
+
+static bool are_equal(const struct tp__processors *a, const struct tp__processors *b)
+{
+    return CPU_EQUAL(&a->set, &b->set);
+}
+
+/* Not if somebody else has sent it elsewhere. */
+static void let_run_again(pid_t thread, const struct tp__processors *before, int processor)
+{
+    const struct tp__processors one = only(processor);
+    struct tp__processors now, all;
+    if (!may_run(thread, &now) || !are_equal(&now, &one))
+        return;
+    memset(&all, 0xff, sizeof all);
+    if (!let_run(thread, &all) || !may_run(thread, &now) || !are_equal(&now, before))
+        (void)let_run(thread, before);
+}
+
 bool tp__processors_narrow(struct tp__processors *before, int processor)
 {
-    if (processor < 0 || sched_getaffinity(0, sizeof before->set, &before->set) != 0 || !is_choice(before, processor))
+    if (processor < 0 || !may_run(0, before) || !is_choice(before, processor))
         return false;
     const struct tp__processors one = only(processor);
     return let_run(0, &one);
 }
 
-void tp__processors_restore(const struct tp__processors *before)
+void tp__processors_restore(const struct tp__processors *before, int processor)
 {
-    (void)let_run(0, before);
+    let_run_again(0, before, processor);
 }
 
 /* ---- those of a context ---- */
@@ -102,12 +127,10 @@ struct tp__gathering *tp__gathering_new(void *zmq_context)
     if (!gathering)
         return NULL;
     gathering->processor = -1;
-    /* relaxed: only the number must be its own. It leaves room for the rest of the name. */
-    const int prefix = FIRST_PREFIX + atomic_fetch_add_explicit(&count, 1, memory_order_relaxed) % 1000;
+    /* relaxed: only the number must be its own */
+    const int prefix = FIRST_PREFIX + atomic_fetch_add_explicit(&count, 1, memory_order_relaxed) % PREFIXES;
     if (zmq_ctx_set(zmq_context, ZMQ_THREAD_NAME_PREFIX, prefix) == 0)
         (void)snprintf(gathering->name, sizeof gathering->name, "%d/ZMQbg/IO/", prefix);
-    else
-        gathering->has_threads = true; /* none */
     return gathering;
 }
 
@@ -128,9 +151,9 @@ static bool is_named(const char *thread, const char *beginning)
     return is_read && strncmp(name, beginning, strlen(beginning)) == 0;
 }
 
+/* They take their names after they have begun. */
 static void find_threads(struct tp__gathering *gathering)
 {
-    gathering->has_threads = true;
     DIR *directory = opendir("/proc/self/task");
     const struct dirent *entry;
     while (directory && gathering->thread_count < THREADS_LIMIT && (entry = readdir(directory)))
@@ -140,38 +163,35 @@ static void find_threads(struct tp__gathering *gathering)
         (void)closedir(directory);
 }
 
-static void let_all_run(const struct tp__gathering *gathering, const struct tp__processors *processors)
-{
-    for (size_t i = 0; i < gathering->thread_count; i++)
-        (void)let_run(gathering->threads[i], processors);
-    if (gathering->has_follower)
-        (void)let_run(0, processors);
-}
-
 void tp__gathering_scatter(struct tp__gathering *gathering)
 {
     if (gathering->processor < 0)
         return;
-    let_all_run(gathering, &gathering->before);
+    for (size_t i = 0; i < gathering->thread_count; i++)
+        let_run_again(gathering->threads[i], &gathering->before, gathering->processor);
+    if (gathering->has_follower)
+        let_run_again(0, &gathering->before, gathering->processor);
     gathering->processor = -1;
     gathering->has_follower = false;
 }
 
 static void move(struct tp__gathering *gathering, int processor, bool is_follower)
 {
-    if (!gathering->has_threads)
+    if (gathering->thread_count == 0 && gathering->name[0])
         find_threads(gathering);
     if (gathering->thread_count == 0)
         return;
-    struct tp__processors *before = &gathering->before;
-    if (gathering->processor < 0 && sched_getaffinity(gathering->threads[0], sizeof before->set, &before->set) != 0)
-        return;
-    if (!is_choice(before, processor))
+    /* from where they could be again, as somebody may have sent them elsewhere meanwhile */
+    tp__gathering_scatter(gathering);
+    if (!may_run(gathering->threads[0], &gathering->before) || !is_choice(&gathering->before, processor))
         return;
     gathering->has_follower = is_follower;
     gathering->processor = processor;
     const struct tp__processors one = only(processor);
-    let_all_run(gathering, &one);
+    for (size_t i = 0; i < gathering->thread_count; i++)
+        (void)let_run(gathering->threads[i], &one);
+    if (is_follower)
+        (void)let_run(0, &one);
 }
 
 /* Not to and fro all the time. */
@@ -234,4 +254,9 @@ void tp__gathering_follow(struct tp__gathering *gathering, void *zmq_message, bo
 int tp__gathering_processor(const struct tp__gathering *gathering)
 {
     return gathering->processor;
+}
+
+const struct tp__processors *tp__gathering_before(const struct tp__gathering *gathering)
+{
+    return gathering->processor >= 0 && gathering->has_follower ? &gathering->before : NULL;
 }

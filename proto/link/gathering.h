@@ -25,9 +25,11 @@ struct tp__processors {
 };
 
 /** Keeps the calling thread on `processor` (from 0; -1 changes nothing) until tp__processors_restore, and stores where
- *  it may run else. False: it has stayed as it was, and there is nothing to restore. */
+ *  it may run else. False: it has stayed as it was, and there is nothing to restore. What it starts meanwhile would
+ *  stay there: no code of the user's runs. */
 bool tp__processors_narrow(struct tp__processors *before, int processor);
-void tp__processors_restore(const struct tp__processors *before);
+/** Does nothing if somebody else has sent the thread elsewhere meanwhile. */
+void tp__processors_restore(const struct tp__processors *before, int processor);
 
 /* ---- those of a context of ZeroMQ's ---- */
 
@@ -42,11 +44,13 @@ void tp__gathering_free(struct tp__gathering *gathering); /* NULL is allowed */
 void tp__gathering_come(struct tp__gathering *gathering);
 /** For a thread that does nothing but receive messages, with each of them (a zmq_msg_t): brings it and the I/O threads
  *  to where its sender is, if that is on this machine, else to where the network's messages come in. Scatters them if
- *  one processor would not do, or `is_alone` is false: there is more than one task. */
+ *  one processor would not do, or `is_alone` is false: there may be more than one task. */
 void tp__gathering_follow(struct tp__gathering *gathering, void *zmq_message, bool is_alone);
 /** All may run where they could before. */
 void tp__gathering_scatter(struct tp__gathering *gathering);
 /** Where they are; -1: anywhere. */
 int tp__gathering_processor(const struct tp__gathering *gathering);
+/** Where the thread that follows may run when it does not; NULL: it does not. For what it starts. */
+const struct tp__processors *tp__gathering_before(const struct tp__gathering *gathering);
 
 #endif

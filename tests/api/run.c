@@ -92,10 +92,11 @@ static void everybody_may_use_every_processor(void)
     }
 }
 
-static volatile sig_atomic_t handled;
+static volatile sig_atomic_t handled, processors_of_handler;
 
 static void handle(int signal_number)
 {
+    processors_of_handler = count_processors(); /* what it starts may run on those */
     handled = signal_number;
 }
 
@@ -122,6 +123,7 @@ static void signals_come_through_and_stay_blocked_or_not(void)
         CHECK_INT(sum, i + 1);
         CHECK_INT(pthread_join(thread, NULL), 0);
         CHECK_INT(handled, SIGUSR1);
+        CHECK_INT(processors_of_handler, count_processors());
         CHECK_INT(pthread_sigmask(SIG_SETMASK, NULL, &after), 0);
         for (int number = 1; number < NSIG; number++)
             CHECK_INT(sigismember(&after, number), sigismember(&before, number));

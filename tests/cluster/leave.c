@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* leave HOW: ends with a task that is parked on the cluster and a pool that is open: by "exit", by "return" from main,
  * in a child that is "forked" while the parent waits for a line, in the "handler" of a signal that interrupts tp_run,
- * or after a thread that runs tp_run was "cancelled". */
+ * or after a thread that runs tp_run was "cancelled". "flood": runs a task that prints for ever. */
 #include "check.h"
 #include "cluster/marks.h"
 #include "test_pool.h"
@@ -36,6 +36,13 @@ TP_TASK(receive, int64_t, (tp_channel *, begun), (tp_channel *, from))
     tp_try(tp_send(begun, (int64_t)1));
     tp_try(tp_recv(from, &message));
     return message;
+}
+
+TP_TASK(flood, int64_t)
+{
+    while (tp_sleep_ms(0) == TP_OK) /* until it is cancelled */
+        puts("a line that nobody may read");
+    return 0;
 }
 
 TP_TASK(add, int64_t, (int64_t, a), (int64_t, b))
@@ -140,6 +147,8 @@ int main(int argc, char **argv)
         be_interrupted();
     if (strcmp(how, "cancelled") == 0)
         cancel_a_thread();
+    if (strcmp(how, "flood") == 0)
+        (void)tp_run(pool, flood, NULL);
     promise = tp_submit(pool, park, begun);
     CHECK_OK(tp_recv(begun, &one));
     printf("parked\n");

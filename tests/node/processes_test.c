@@ -42,19 +42,21 @@ static void a_process_says_ready_and_ends_when_it_is_killed(void **state)
 }
 
 /* Whose threads may be gathered on one processor when it starts a process. */
-static void a_process_may_run_wherever_the_agent_might_at_its_start(void **state)
+static void a_process_may_run_wherever_the_agent_may_when_it_is_not_gathered(void **state)
 {
     (void)state;
     struct workers *workers = workers_open(NULL);
     struct tp__processors before, seen;
-    const bool is_narrowed = tp__processors_narrow(&before, sched_getcpu()); /* not if there is only one */
+    const int processor = sched_getcpu();
+    const bool is_narrowed = tp__processors_narrow(&before, processor); /* not if there is only one */
+    processes_gather(workers->processes, processor, is_narrowed ? &before : NULL);
     workers_start(workers, 1, "report");
     workers_send(workers, 1, "g");
     WORKERS_UNTIL(workers, strstr(workers->seen[1].output, "CapAmb"));
     const pid_t pid = (pid_t)atoi(strstr(workers->seen[1].output, "pid=") + 4);
     assert_int_equal(sched_getaffinity(pid, sizeof seen.set, &seen.set), 0);
     if (is_narrowed) {
-        tp__processors_restore(&before);
+        tp__processors_restore(&before, processor);
         assert_true(CPU_EQUAL(&seen.set, &before.set));
     }
     workers_close(workers);
@@ -284,7 +286,7 @@ int main(int argc, char **argv)
     symbolizer_run_if_asked(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_process_says_ready_and_ends_when_it_is_killed),
-        cmocka_unit_test(a_process_may_run_wherever_the_agent_might_at_its_start),
+        cmocka_unit_test(a_process_may_run_wherever_the_agent_may_when_it_is_not_gathered),
         cmocka_unit_test(large_records_pass_both_ways),
         cmocka_unit_test(a_segmentation_fault_is_told_with_address_culprit_backtrace_and_last_lines),
         cmocka_unit_test(an_overflowed_stack_is_told),

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -72,6 +73,16 @@ static void close_pair(struct pair *pair)
     close_house(&pair->house);
 }
 
+/* A thread that may run everywhere, wherever this one is. */
+static void start(pthread_t *thread, void *(*run)(void *argument), void *argument)
+{
+    pthread_attr_t attributes;
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setaffinity_np(&attributes, sizeof all, &all), 0);
+    assert_int_equal(pthread_create(thread, &attributes, run, argument), 0);
+    assert_int_equal(pthread_attr_destroy(&attributes), 0);
+}
+
 struct way {
     struct tp__gathering *leader;
     int processor;
@@ -85,7 +96,7 @@ static void *go(void *argument)
     assert_int_equal(sched_getcpu(), way->processor);
     while (tp__gathering_processor(way->leader) != way->processor)
         tp__gathering_come(way->leader); /* it stays for a while where it is */
-    tp__processors_restore(&before);
+    tp__processors_restore(&before, way->processor);
     return NULL;
 }
 
@@ -93,13 +104,9 @@ static void *go(void *argument)
 static void lead_to(const struct pair *pair, int processor)
 {
     struct way way = {pair->leader, processor};
-    pthread_attr_t attributes;
-    assert_int_equal(pthread_attr_init(&attributes), 0);
-    assert_int_equal(pthread_attr_setaffinity_np(&attributes, sizeof all, &all), 0);
     pthread_t thread;
-    assert_int_equal(pthread_create(&thread, &attributes, go, &way), 0);
+    start(&thread, go, &way);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(pthread_attr_destroy(&attributes), 0);
 }
 
 /* One message, and that its receiver follows it. */
@@ -132,11 +139,15 @@ static void follow_to(const struct pair *pair, int processor)
     const cpu_set_t own = own_processors();
     assert_true(is_only(&own, processor));
     assert_int_equal(kept_on(processor), 3); /* this one, and an I/O thread on either side */
+    const struct tp__processors *before = tp__gathering_before(pair->house.gathering);
+    assert_true(before && CPU_EQUAL(&before->set, &all));
+    assert_null(tp__gathering_before(pair->leader)); /* its thread does not follow */
 }
 
 static void assert_scattered(const struct pair *pair)
 {
     assert_int_equal(tp__gathering_processor(pair->house.gathering), -1);
+    assert_null(tp__gathering_before(pair->house.gathering));
     const cpu_set_t own = own_processors();
     assert_true(CPU_EQUAL(&own, &all));
     assert_int_equal(kept_on(tp__gathering_processor(pair->leader)), 1);
@@ -172,6 +183,26 @@ static void more_than_one_task_scatters_for_a_while(void **state)
     close_pair(&pair);
 }
 
+/* By an administrator, say. */
+static void who_was_sent_elsewhere_meanwhile_stays_there(void **state)
+{
+    (void)state;
+    struct pair pair;
+    open_pair(&pair);
+    lead_to(&pair, second);
+    follow_to(&pair, second);
+    cpu_set_t other;
+    CPU_ZERO(&other);
+    CPU_SET((size_t)first, &other);
+    assert_int_equal(sched_setaffinity(0, sizeof other, &other), 0);
+    tp__gathering_scatter(pair.house.gathering);
+    const cpu_set_t own = own_processors();
+    assert_true(is_only(&own, first));
+    assert_int_equal(kept_on(second), 1); /* its I/O thread is free */
+    assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
+    close_pair(&pair);
+}
+
 static void much_that_is_received_scatters(void **state)
 {
     (void)state;
@@ -185,6 +216,16 @@ static void much_that_is_received_scatters(void **state)
     close_pair(&pair);
 }
 
+static atomic_bool is_over;
+
+static void *compute(void *nothing)
+{
+    while (!atomic_load_explicit(&is_over, memory_order_relaxed))
+        ;
+    return nothing;
+}
+
+/* By so many threads that they have half a processor, whatever else the machine does. */
 static void much_that_is_computed_scatters(void **state)
 {
     (void)state;
@@ -192,13 +233,15 @@ static void much_that_is_computed_scatters(void **state)
     open_pair(&pair);
     lead_to(&pair, second);
     follow_to(&pair, second);
-    /* Whoever else uses the processor meanwhile, it looks busy at some time. */
-    for (int left = 1000; left > 0 && tp__gathering_processor(pair.house.gathering) >= 0; left--) {
-        const clock_t end = clock() + CLOCKS_PER_SEC / 20;
-        while (clock() < end)
-            ;
-        (void)follow_small(&pair, true);
-    }
+    pthread_t threads[8];
+    for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++)
+        start(&threads[i], compute, NULL);
+    const time_t end = time(NULL) + PATIENCE_MS / 1000;
+    while (follow_small(&pair, true) >= 0 && time(NULL) < end)
+        ;
+    atomic_store(&is_over, true);
+    for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
     assert_scattered(&pair);
     close_pair(&pair);
 }
@@ -212,8 +255,11 @@ static void a_thread_goes_only_where_it_may(void **state)
     assert_true(tp__processors_narrow(&before, first));
     assert_false(tp__processors_narrow(&within, second)); /* not allowed now */
     assert_false(tp__processors_narrow(&within, first));  /* nothing changes */
-    tp__processors_restore(&before);
-    const cpu_set_t own = own_processors();
+    tp__processors_restore(&before, second); /* as if it had been sent to that one, and then to the first */
+    cpu_set_t own = own_processors();
+    assert_true(is_only(&own, first));
+    tp__processors_restore(&before, first);
+    own = own_processors();
     assert_true(CPU_EQUAL(&own, &all));
     tp__gathering_free(NULL);
 }
@@ -221,8 +267,11 @@ static void a_thread_goes_only_where_it_may(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_receives_follows_who_sends),  cmocka_unit_test(more_than_one_task_scatters_for_a_while),
-        cmocka_unit_test(much_that_is_received_scatters),  cmocka_unit_test(much_that_is_computed_scatters),
+        cmocka_unit_test(who_receives_follows_who_sends),
+        cmocka_unit_test(more_than_one_task_scatters_for_a_while),
+        cmocka_unit_test(who_was_sent_elsewhere_meanwhile_stays_there),
+        cmocka_unit_test(much_that_is_received_scatters),
+        cmocka_unit_test(much_that_is_computed_scatters),
         cmocka_unit_test(a_thread_goes_only_where_it_may),
     };
     all = own_processors();
