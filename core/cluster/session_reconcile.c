@@ -11,8 +11,9 @@
  *
  * A node is believed about tasks that were placed there, and about those in limbo until it has answered. The
  * coordinator says what it placed before anything of the node about it: what is queued is nowhere else, and a node that
- * says something of it is told to forget it. As more of the same may be on its way, such a node has nothing of what is
- * in limbo, until it has answered a question that followed. */
+ * says something of it is told to forget it; so is one that is not believed about what is in limbo. As more of the same
+ * may be on its way, such a node has nothing of what is in limbo, until it answers a question that followed: what that
+ * answer lists is there, and none of it was told to go. */
 #include "cluster/session_state.h"
 
 #include <stdio.h>
@@ -95,6 +96,14 @@ bool tp__session_may_have(const struct task *task, const struct node *node)
     return task->state == TASK_LIMBO && node->unanswered && node->judged >= node->distrusted;
 }
 
+bool tp__session_distrust(struct node *node, const struct task *task, uint32_t dispatch)
+{
+    if (!task || task->dispatch != dispatch || (task->state != TASK_QUEUED && task->state != TASK_LIMBO))
+        return false;
+    node->distrusted = node->asked + 1;
+    return true;
+}
+
 static void held_one(struct tp__session *session, struct node *node, uint64_t sequence, uint32_t dispatch,
                      enum tp__held held)
 {
@@ -102,8 +111,7 @@ static void held_one(struct tp__session *session, struct node *node, uint64_t se
     if (!task || task->dispatch != dispatch || !tp__session_may_have(task, node)) {
         if (held != TP__HELD_FINISHED) /* what is finished needs no stopping */
             tp__session_say_short(session, node, TP__RECORD_CANCEL, sequence, dispatch);
-        if (task && task->state == TASK_QUEUED && task->dispatch == dispatch)
-            node->distrusted = node->asked + 1; /* as session_records.c: the coordinator hid where it went */
+        (void)tp__session_distrust(node, task, dispatch);
         return;
     }
     if (task->state != TASK_PLACED) {
@@ -138,6 +146,7 @@ void tp__session_held(struct tp__session *session, struct node *node, struct tp_
         tp__session_node_failed(node, "it answered a question that was not asked");
         return;
     }
+    node->judged = (uint32_t)nonce;
     while (tp__reader_left(body) > 0) {
         const uint64_t sequence = tp__get_u64(body);
         const uint32_t dispatch = tp__get_u32(body);
@@ -148,7 +157,6 @@ void tp__session_held(struct tp__session *session, struct node *node, struct tp_
         }
         held_one(session, node, sequence, dispatch, (enum tp__held)held);
     }
-    node->judged = (uint32_t)nonce;
     char why[192];
     (void)snprintf(why, sizeof why, "the link of node '%s' broke, and the task was not there afterwards", node->name);
     lose_unseen(session, node, node->judged, true, why);

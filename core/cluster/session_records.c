@@ -158,17 +158,16 @@ static void read_of_node(struct tp__session *session, struct node *node, struct 
         output(session, node, record);
 }
 
-/* Of an attempt that there is not, or not there. If it is one that is queued, a coordinator that lies may have sent it
- * without a word, and say so later: what it said until then would be missing. */
+/* Of an attempt that there is not, or not there. If no node is known to have it, a coordinator that lies may have sent
+ * it without a word, and it may be found there later: what it said until then would be missing. */
 static void refuse(struct tp__session *session, struct node *node, const struct tp__record *record)
 {
     const struct task *task = tp__session_task_find(session, record->task);
-    if (record->type == TP__RECORD_CLAIM) { /* it waits for an answer */
+    const bool was_hidden = tp__session_distrust(node, task, record->dispatch);
+    if (record->type == TP__RECORD_CLAIM) /* it waits for an answer */
         tp__session_say_short(session, node, TP__RECORD_REFUSE, record->task, record->dispatch);
-    } else if (task && task->state == TASK_QUEUED && task->dispatch == record->dispatch) {
+    else if (was_hidden)
         tp__session_say_short(session, node, TP__RECORD_CANCEL, record->task, record->dispatch);
-        node->distrusted = node->asked + 1; /* more of it may be on its way, and come when the task is in limbo */
-    }
 }
 
 static void read_of_task(struct tp__session *session, struct node *node, struct tp__record *record)

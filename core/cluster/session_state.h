@@ -178,7 +178,7 @@ struct node {
     uint32_t judged;     /* ... and of the last HELD */
     uint32_t broken;     /* the generation that the last new link of ours began; 0: none */
     bool unanswered;     /* no HELD since then */
-    uint32_t distrusted; /* it has nothing of what is in limbo before it has been judged for this generation */
+    uint32_t distrusted; /* it has nothing of what is in limbo before its HELD for this generation */
 };
 
 /** A node that refused, in words for people; or that this driver does not believe. */
@@ -450,6 +450,9 @@ void tp__session_ask_held(struct tp__session *session, struct node *node);
 void tp__session_held(struct tp__session *session, struct node *node, struct tp__reader *body);
 /** Can that node have the current dispatch of the task, as far as is known here? */
 bool tp__session_may_have(const struct task *task, const struct node *node);
+/** The node speaks of a task that it cannot have. True if no other is known to have it: the coordinator hid where it
+ *  went, and the node is not believed about such tasks until it has forgotten it. */
+bool tp__session_distrust(struct node *node, const struct task *task, uint32_t dispatch);
 void tp__session_reconcile_unlinked(struct tp__session *session);
 void tp__session_reconcile_welcomed(struct tp__session *session);
 void tp__session_reconcile_answered(struct tp__session *session, struct node *node);

@@ -297,6 +297,91 @@ static void what_was_refused_while_it_was_queued_is_not_believed_in_limbo(void *
     stage_free(stage);
 }
 
+/* The node is not believed, and told to forget the task: with its answer to an older question, ... */
+static void what_was_refused_in_limbo_is_not_believed_behind_that_answer(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(NULL);
+    struct stage_node *node = stage_node_open(stage, "a");
+    stage_submit(stage, 1);
+    stage_submit(stage, 2);
+    stage_run(stage);
+    const struct stage_leaf hidden = *stage_leaf(stage);
+    const struct stage_leaf leaf = *stage_leaf(stage);
+    stage_say(node, TP__RECORD_WITHDRAW, &hidden.leaf, 5, NULL, 0); /* the coordinator said nothing of placing them */
+    stage_record(node, TP__RECORD_CANCEL);
+    stage_condition(node, TASKPOOL__NODE_CONDITION__NODE_RELINKED, "");
+    const uint64_t first = stage_asked(node);
+    stage_break(stage);
+    stage_accept(node);
+    stage_append(node, TP__RECORD_WITHDRAW, leaf.leaf.sequence, 1, 6, NULL, 0);
+    stage_held(node, first, &leaf.leaf, 1, TP__HELD_RUNNING);
+    assert_int_equal(stage_record(node, TP__RECORD_CANCEL)->record.task, leaf.leaf.sequence);
+    assert_int_equal(stage_record(node, TP__RECORD_CANCEL)->record.task, leaf.leaf.sequence);
+    const uint64_t second = stage_asked(node);
+    stage_say(node, TP__RECORD_WITHDRAW, &leaf.leaf, 7, NULL, 0); /* said before it was told */
+    assert_int_equal(tp__session_count(stage->session).placed, 0);
+    stage_held(node, second, NULL, 0, TP__HELD_RUNNING);
+    assert_int_equal(stage_leaf(stage)->leaf.dispatch, 2);
+    assert_int_equal(stage_leaf(stage)->leaf.dispatch, 2);
+    stage_free(stage);
+}
+
+/* ... or after its answer to the last one. */
+static void what_comes_behind_an_answer_is_not_believed_when_the_link_breaks_again(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(NULL);
+    struct stage_node *a = stage_node_open(stage, "a");
+    stage_node(stage, "b", 1); /* says nothing */
+    stage_submit_with(stage, 1, 0, -1);
+    stage_submit_with(stage, 2, TP__LEAF_AT_MOST_ONCE, -1);
+    stage_run(stage);
+    const struct stage_leaf leaf = *stage_leaf(stage);
+    const struct stage_leaf claimed = *stage_leaf(stage);
+    stage_break(stage);
+    stage_accept(a);
+    stage_held(a, stage_asked(a), NULL, 0, TP__HELD_RUNNING);
+    stage_say(a, TP__RECORD_WITHDRAW, &leaf.leaf, 5, NULL, 0); /* the coordinator had held them back */
+    stage_record(a, TP__RECORD_CANCEL);
+    stage_say(a, TP__RECORD_CLAIM, &claimed.leaf, 0, NULL, 0);
+    stage_record(a, TP__RECORD_REFUSE);
+    stage_break(stage);
+    stage_accept(a);
+    const uint64_t nonce = stage_asked(a);
+    stage_say(a, TP__RECORD_WITHDRAW, &leaf.leaf, 6, NULL, 0);
+    stage_record(a, TP__RECORD_CANCEL);
+    assert_int_equal(tp__session_count(stage->session).placed, 0);
+    stage_held(a, nonce, NULL, 0, TP__HELD_RUNNING);
+    stage_pass(stage, 1000);
+    assert_int_equal(stage_leaf(stage)->leaf.dispatch, 2);
+    assert_int_equal(stage_leaf(stage)->leaf.dispatch, 2);
+    stage_free(stage);
+}
+
+static void a_node_that_was_told_to_forget_is_believed_when_it_has_done_so(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(NULL);
+    struct stage_node *node = stage_node_open(stage, "a");
+    stage_submit(stage, 1);
+    stage_submit(stage, 2);
+    stage_run(stage);
+    const struct stage_leaf hidden = *stage_leaf(stage);
+    const struct stage_leaf leaf = *stage_leaf(stage);
+    stage_say(node, TP__RECORD_WITHDRAW, &hidden.leaf, 5, NULL, 0);
+    stage_record(node, TP__RECORD_CANCEL);
+    stage_break(stage);
+    stage_accept(node);
+    stage_held(node, stage_asked(node), &leaf.leaf, 1, TP__HELD_RUNNING);
+    stage_no_record(node);
+    assert_int_equal(stage_leaf(stage)->leaf.sequence, hidden.leaf.sequence);
+    stage_no_leaf(stage);
+    stage_result(node, &leaf.leaf, "r");
+    stage_expect_result(stage, 2, "r");
+    stage_free(stage);
+}
+
 static void frames_that_are_not_for_drivers_are_counted_and_ignored(void **state)
 {
     (void)state;
@@ -424,6 +509,9 @@ int main(void)
         cmocka_unit_test(lies_about_placing_are_refused),
         cmocka_unit_test(a_pinned_task_that_is_placed_elsewhere_is_sent_again),
         cmocka_unit_test(what_was_refused_while_it_was_queued_is_not_believed_in_limbo),
+        cmocka_unit_test(what_was_refused_in_limbo_is_not_believed_behind_that_answer),
+        cmocka_unit_test(what_comes_behind_an_answer_is_not_believed_when_the_link_breaks_again),
+        cmocka_unit_test(a_node_that_was_told_to_forget_is_believed_when_it_has_done_so),
         cmocka_unit_test(frames_that_are_not_for_drivers_are_counted_and_ignored),
         cmocka_unit_test(a_node_that_says_nonsense_is_given_up),
         cmocka_unit_test(results_twice_or_of_others_tasks_have_no_effect),
