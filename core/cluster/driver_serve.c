@@ -170,8 +170,12 @@ static bool begin(struct tp__driver *driver, struct tp_promise *task, const sigs
 
 static void sleep_until(struct tp__driver *driver, int64_t wanted_ms)
 {
-    if (tp__driver_has_message(driver))
+    if (tp__driver_has_message(driver)) {
+        pthread_mutex_unlock(&driver->turn); /* as in a sleep: it may never come to one */
+        tp__driver_handle_signals(driver);
+        pthread_mutex_lock(&driver->turn);
         return;
+    }
     driver->service.socket_number = driver->socket_number;
     uint64_t count;
     if (tp__driver_sleep(driver, driver->service.descriptor, false, wanted_ms))
