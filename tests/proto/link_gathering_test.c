@@ -144,6 +144,13 @@ static void follow_to(const struct pair *pair, int processor)
     assert_null(tp__gathering_before(pair->leader)); /* its thread does not follow */
 }
 
+static void open_gathered(struct pair *pair, int processor)
+{
+    open_pair(pair);
+    lead_to(pair, processor);
+    follow_to(pair, processor);
+}
+
 static void assert_scattered(const struct pair *pair)
 {
     assert_int_equal(tp__gathering_processor(pair->house.gathering), -1);
@@ -174,9 +181,7 @@ static void more_than_one_task_scatters_for_a_while(void **state)
 {
     (void)state;
     struct pair pair;
-    open_pair(&pair);
-    lead_to(&pair, second);
-    follow_to(&pair, second);
+    open_gathered(&pair, second);
     assert_int_equal(follow_small(&pair, false), -1);
     assert_scattered(&pair);
     follow_to(&pair, second);
@@ -188,9 +193,7 @@ static void who_was_sent_elsewhere_meanwhile_stays_there(void **state)
 {
     (void)state;
     struct pair pair;
-    open_pair(&pair);
-    lead_to(&pair, second);
-    follow_to(&pair, second);
+    open_gathered(&pair, second);
     cpu_set_t other;
     CPU_ZERO(&other);
     CPU_SET((size_t)first, &other);
@@ -208,9 +211,7 @@ static void much_that_is_received_scatters(void **state)
     (void)state;
     static uint8_t large[LARGE_BYTES];
     struct pair pair;
-    open_pair(&pair);
-    lead_to(&pair, first);
-    follow_to(&pair, first);
+    open_gathered(&pair, first);
     follow(&pair, large, sizeof large, true);
     assert_scattered(&pair);
     close_pair(&pair);
@@ -230,9 +231,7 @@ static void much_that_is_computed_scatters(void **state)
 {
     (void)state;
     struct pair pair;
-    open_pair(&pair);
-    lead_to(&pair, second);
-    follow_to(&pair, second);
+    open_gathered(&pair, second);
     pthread_t threads[8];
     for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++)
         start(&threads[i], compute, NULL);

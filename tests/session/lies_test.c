@@ -297,19 +297,27 @@ static void what_was_refused_while_it_was_queued_is_not_believed_in_limbo(void *
     stage_free(stage);
 }
 
+/* The coordinator says nothing of placing them; the node speaks of the first, and is told to forget it. */
+static struct stage_leaf second_of_two_hidden(struct stage *stage, struct stage_node *node)
+{
+    stage_submit(stage, 1);
+    stage_submit(stage, 2);
+    stage_run(stage);
+    const struct stage_leaf first = *stage_leaf(stage);
+    const struct stage_leaf second = *stage_leaf(stage);
+    stage_say(node, TP__RECORD_WITHDRAW, &first.leaf, 5, NULL, 0);
+    stage_record(node, TP__RECORD_CANCEL);
+    assert_int_equal(first.leaf.sequence, 1);
+    return second;
+}
+
 /* The node is not believed, and told to forget the task: with its answer to an older question, ... */
 static void what_was_refused_in_limbo_is_not_believed_behind_that_answer(void **state)
 {
     (void)state;
     struct stage *stage = stage_new(NULL);
     struct stage_node *node = stage_node_open(stage, "a");
-    stage_submit(stage, 1);
-    stage_submit(stage, 2);
-    stage_run(stage);
-    const struct stage_leaf hidden = *stage_leaf(stage);
-    const struct stage_leaf leaf = *stage_leaf(stage);
-    stage_say(node, TP__RECORD_WITHDRAW, &hidden.leaf, 5, NULL, 0); /* the coordinator said nothing of placing them */
-    stage_record(node, TP__RECORD_CANCEL);
+    const struct stage_leaf leaf = second_of_two_hidden(stage, node);
     stage_condition(node, TASKPOOL__NODE_CONDITION__NODE_RELINKED, "");
     const uint64_t first = stage_asked(node);
     stage_break(stage);
@@ -364,18 +372,12 @@ static void a_node_that_was_told_to_forget_is_believed_when_it_has_done_so(void 
     (void)state;
     struct stage *stage = stage_new(NULL);
     struct stage_node *node = stage_node_open(stage, "a");
-    stage_submit(stage, 1);
-    stage_submit(stage, 2);
-    stage_run(stage);
-    const struct stage_leaf hidden = *stage_leaf(stage);
-    const struct stage_leaf leaf = *stage_leaf(stage);
-    stage_say(node, TP__RECORD_WITHDRAW, &hidden.leaf, 5, NULL, 0);
-    stage_record(node, TP__RECORD_CANCEL);
+    const struct stage_leaf leaf = second_of_two_hidden(stage, node);
     stage_break(stage);
     stage_accept(node);
     stage_held(node, stage_asked(node), &leaf.leaf, 1, TP__HELD_RUNNING);
     stage_no_record(node);
-    assert_int_equal(stage_leaf(stage)->leaf.sequence, hidden.leaf.sequence);
+    assert_int_equal(stage_leaf(stage)->leaf.sequence, 1);
     stage_no_leaf(stage);
     stage_result(node, &leaf.leaf, "r");
     stage_expect_result(stage, 2, "r");
