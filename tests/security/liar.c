@@ -12,7 +12,8 @@
 
 enum {
     FEW = 2, /* a task that is refused three times fails, and one that was refused is the next that is placed */
-    FLOOD = 40
+    FLOOD = 40,
+    FLOOD_WAITING_BYTES = 16 << 20 /* a link for which much more waits is given up */
 };
 
 bool __real_peer_send(struct peer *peer, enum tp__lane lane, Taskpool__Frame *frame);
@@ -58,12 +59,16 @@ static bool send_altered(struct peer *peer, enum tp__lane lane, Taskpool__Frame 
 
 /* ---- tasks ---- */
 
+static const struct session *session_of(const struct peer *peer, const Taskpool__Tasks *tasks)
+{
+    return map_find(&peer->coordinator->sessions_by_id, (const struct tp__id *)tasks->session.data);
+}
+
 /* To another node that the session uses, as if it had been meant for it. */
 static void send_to_another(const struct peer *peer, enum tp__lane lane, Taskpool__Frame *frame)
 {
-    struct coordinator *coordinator = peer->coordinator;
     Taskpool__Tasks *tasks = frame->tasks;
-    const struct session *session = map_find(&coordinator->sessions_by_id, (const struct tp__id *)tasks->session.data);
+    const struct session *session = session_of(peer, tasks);
     for (uint32_t slot = 0; session && slot < session->use_capacity; slot++) {
         const struct use *use = session->uses[slot];
         if (!use || use->node == peer->node || !use->used || !use->node->peer)
@@ -212,6 +217,14 @@ static void send_nonsense(struct peer *peer)
     count_lie();
 }
 
+/* As much as a link bears. Not from within the relay of a stream, which would take it for bytes of that stream. */
+static void flood(struct peer *peer)
+{
+    for (int i = 0; i < FLOOD && peer && !peer->ended; i++)
+        if (peer->bulk_bytes - peer_bulk_gone(peer) < FLOOD_WAITING_BYTES)
+            send_nonsense(peer);
+}
+
 /* A program whose bytes were changed on the way. */
 static bool send_chunk(struct peer *peer, enum tp__lane lane, Taskpool__Frame *frame)
 {
@@ -244,13 +257,16 @@ bool __wrap_peer_send(struct peer *peer, enum tp__lane lane, Taskpool__Frame *fr
         return false;
     switch (frame->body_case) {
     case TASKPOOL__FRAME__BODY_TASKS:
-        if (is_lie("nonsense") && lies < 200 * FLOOD && peer->node)
-            for (int i = 0; i < FLOOD; i++)
-                send_nonsense(peer);
+        if (is_lie("nonsense"))
+            flood(peer);
+        if (is_lie("nonsense-to-drivers")) {
+            const struct session *session = session_of(peer, frame->tasks);
+            flood(session ? session->peer : NULL);
+        }
+        if (peer->ended)
+            return false;
         return send_tasks(peer, lane, frame);
     case TASKPOOL__FRAME__BODY_STREAM:
-        if (is_lie("nonsense-to-drivers") && !peer->node)
-            send_nonsense(peer);
         return send_stream(peer, lane, frame);
     case TASKPOOL__FRAME__BODY_CHUNK:
         return send_chunk(peer, lane, frame);
