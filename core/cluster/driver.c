@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/thread.h"
 #include "cluster/init.h"
+#include "wire/heap.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -167,8 +168,10 @@ static struct tp__executor *open_session(const char *host_and_port, const tp_poo
         return NULL;
     }
     tp__driver_enlist(driver);
-    if (wait_until_open(driver) == TP_OK)
+    if (wait_until_open(driver) == TP_OK) {
+        tp__heap_expect_large();
         return executor;
+    }
     struct tp__error_record *why = tp__error_retain(tp__context_current()->error);
     tp__executor_stop(executor);
     tp__executor_release(executor);
