@@ -148,8 +148,7 @@ static void pass_on(struct agent *agent, struct task *task, const struct tp__rec
     struct worker *worker = task && !task->waiting ? worker_find(agent, task->worker) : NULL;
     if (!worker || worker->state == WORKER_KILLED)
         return;
-    if (!tp__buffer_append(&worker->out, record->body - TP__RECORD_HEADER_BYTES,
-                           TP__RECORD_HEADER_BYTES + record->size))
+    if (!tp__record_append(&worker->out, record))
         worker_kill(agent, worker, "could not be told something for want of memory");
 }
 

@@ -233,7 +233,7 @@ static void join(struct end *node, struct end *driver)
 static void send_tasks(struct world *world, uint32_t count)
 {
     static const uint8_t capture[BENCH_CELL_BYTES];
-    static uint8_t leaves[TP__BATCH_LIMIT * (TP__LEAF_HEADER_BYTES + BENCH_CELL_BYTES)];
+    static uint8_t leaves[TP__BATCH_LIMIT * (TP__LEAF_HEADER_LIMIT_BYTES + BENCH_CELL_BYTES)];
     struct end *driver = &world->ends[0];
     struct tp__hash hashes[TP__BATCH_LIMIT];
     uint8_t signature[TP__SIGNATURE_BYTES];

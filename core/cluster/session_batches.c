@@ -92,9 +92,10 @@ static struct tp__leaf leaf_of(const struct task *task)
     return leaf;
 }
 
+/* At most: a leaf may get rare fields later. */
 static uint32_t leaf_bytes(const struct task *task)
 {
-    return TP__LEAF_HEADER_BYTES + (is_large(task) ? (uint32_t)sizeof(struct tp__hash) : task->length);
+    return TP__LEAF_HEADER_LIMIT_BYTES + (is_large(task) ? (uint32_t)sizeof(struct tp__hash) : task->length);
 }
 
 static bool is_again(const struct task *task)
@@ -160,17 +161,16 @@ static struct making *pick(struct tp__session *session, struct ring *from)
     const uint64_t budget = budget_of(session, first);
     for (struct ring *ring = from->next; ring != from && making->count < TP__BATCH_LIMIT; ring = ring->next) {
         struct task *task = TP__RING_OF(ring, struct task, ring);
-        const uint32_t leaf_size = leaf_bytes(task);
         if (task->depth != first->depth || is_again(task) != is_again(first) ||
-            making->bytes + leaf_size > TP__BATCH_LIMIT_BYTES || (task != first && taken + bytes_of(task) > budget) ||
-            apart > TP__BULK_LANE_BYTES)
+            making->bytes + leaf_bytes(task) > TP__BATCH_LIMIT_BYTES ||
+            (task != first && taken + bytes_of(task) > budget) || apart > TP__BULK_LANE_BYTES)
             break;
         const struct tp__leaf leaf = leaf_of(task);
         to = tp__leaf_write(to, &leaf);
         if (leaf.flags & TP__LEAF_LARGE)
             apart += task->length;
         taken += bytes_of(task);
-        making->bytes += leaf_size;
+        making->bytes = (uint32_t)(to - making->leaves);
         making->tasks[making->count++] = task;
     }
     return making;

@@ -26,17 +26,19 @@ struct tp__hash tp__hash_of(const void *bytes, size_t size)
 
 static const uint8_t leaf_text[crypto_generichash_blake2b_PERSONALBYTES] = "taskpool/1 leaf";
 
-/* `bytes` is the leaf as it stands in the batch, `size` what it takes there. */
-static void hash_leaf(struct tp__hash *hash, uint32_t index, const uint8_t *bytes, size_t size)
+/* `bytes` is the leaf as it stands in the batch, `size` what it takes there. The length in the header tells a payload
+ * from the hash of one. */
+static void hash_leaf(struct tp__hash *hash, uint32_t index, const struct tp__leaf *leaf, const uint8_t *bytes,
+                      size_t size)
 {
-    uint8_t input[sizeof index + TP__LEAF_HEADER_BYTES + SHORT_PAYLOAD_BYTES];
+    uint8_t input[sizeof index + TP__LEAF_HEADER_LIMIT_BYTES + SHORT_PAYLOAD_BYTES];
     uint8_t *end = tp__put_u32(input, index);
-    if (size <= TP__LEAF_HEADER_BYTES + SHORT_PAYLOAD_BYTES) {
-        end = tp__put_bytes(end, bytes, size);
-    } else {
-        const struct tp__hash payload = tp__hash_of(bytes + TP__LEAF_HEADER_BYTES, size - TP__LEAF_HEADER_BYTES);
-        end = tp__put_bytes(end, bytes, TP__LEAF_HEADER_BYTES);
+    if (leaf->payload && leaf->length > SHORT_PAYLOAD_BYTES) {
+        const struct tp__hash payload = tp__hash_of(leaf->payload, leaf->length);
+        end = tp__put_bytes(end, bytes, (size_t)(leaf->payload - bytes));
         end = tp__put_bytes(end, payload.bytes, sizeof payload.bytes);
+    } else {
+        end = tp__put_bytes(end, bytes, size);
     }
     crypto_generichash_blake2b_salt_personal(hash->bytes, sizeof hash->bytes, input, (size_t)(end - input), NULL, 0,
                                              NULL, leaf_text);
@@ -53,7 +55,7 @@ bool tp__batch_hash_run(const uint8_t *leaves, size_t size, uint32_t first, uint
         struct tp__leaf leaf;
         if (!tp__leaf_read(&reader, &leaf))
             return false;
-        hash_leaf(&hashes[i], first + i, start, (size_t)(reader.at - start));
+        hash_leaf(&hashes[i], first + i, &leaf, start, (size_t)(reader.at - start));
     }
     return tp__reader_left(&reader) == 0;
 }

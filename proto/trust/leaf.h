@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * A leaf: one dispatch of one task, in the fixed layout in which it is signed and travels.
+ * A leaf: one dispatch of one task, in the layout in which it is signed and travels. Each leaf has one layout only.
  *
- *     u64 sequence, u64 parent (0: none), u32 dispatch, u32 task (index in the program's table), u32 flags, u32 cell,
- *     u32 worker (of the node, + 1; 0: any), u32 stack_kib (0: default), u32 depth, u32 length of the payload;
+ *     u8 flags, u8 rare; as numbers (wire/bytes.h): length of the payload, sequence, dispatch, task (its index in the
+ *     program's table); of the rare ones those that are not 0, for which `rare` has a bit: parent (1), cell (2), worker
+ *     (of the node, + 1) (4), stack_kib (8), depth (16);
  *     LARGE: 32 bytes, the hash of the payload, which travels apart; else the payload
  */
 #ifndef TP_PROTO_LEAF_H
@@ -18,7 +19,7 @@ enum tp__leaf_flag {
     TP__LEAF_LARGE = 4         /**< the payload travels in Payload frames */
 };
 enum {
-    TP__LEAF_HEADER_BYTES = 48,
+    TP__LEAF_HEADER_LIMIT_BYTES = 2 + 2 * TP__NUMBER_64_BYTES + 7 * TP__NUMBER_32_BYTES, /**< at most */
     TP__LEAF_INLINE_LIMIT_BYTES = 64 << 10, /**< a longer payload makes the leaf LARGE; a shorter one must not be */
     TP__DEPTH_LIMIT = 65535                 /**< deeper tasks count as so deep */
 };

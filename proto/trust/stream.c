@@ -21,7 +21,7 @@ enum {
     WINDOW_FRAMES = 2,
     KEPT_BYTES = 64 << 10 /* larger memory is given back when it is not needed for the moment */
 };
-_Static_assert(TP__RECORD_HEADER_BYTES + TP__PART_BYTES <= TP__STREAM_FRAME_BYTES - HEAD_BYTES,
+_Static_assert(TP__RECORD_HEADER_LIMIT_BYTES + TP__PART_BYTES <= TP__STREAM_FRAME_BYTES - HEAD_BYTES,
                "a record fits a frame");
 _Static_assert(TP__STREAM_FRAME_BYTES + (int)TAG_BYTES == (int)TP__STREAM_SEALED_LIMIT_BYTES,
                "what is sealed has a tag");
@@ -232,7 +232,7 @@ bool tp__stream_append(struct tp__stream *stream, const struct tp__record *recor
         tp__buffer_free(&parts);
         return appended;
     }
-    const size_t size = TP__RECORD_HEADER_BYTES + record->size;
+    const size_t size = tp__record_size(record);
     struct frame *frame = frame_for(stream, size);
     if (!frame || !tp__record_append(&frame->bytes, record))
         return false;
@@ -344,7 +344,7 @@ enum tp__stream_verdict tp__stream_receive(struct tp__stream *stream, uint64_t p
     if (opened->capacity > KEPT_BYTES && size <= KEPT_BYTES)
         tp__buffer_free(opened);
 
-    const size_t least = HEAD_BYTES + (acknowledgement ? 0 : TP__RECORD_HEADER_BYTES) + TAG_BYTES;
+    const size_t least = HEAD_BYTES + (acknowledgement ? 0 : TP__RECORD_HEADER_LEAST_BYTES) + TAG_BYTES;
     const size_t most = acknowledgement ? HEAD_BYTES + TAG_BYTES : TP__STREAM_SEALED_LIMIT_BYTES;
     if (position == 0 || size < least || size > most)
         return TP__STREAM_FORGED;

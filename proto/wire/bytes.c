@@ -50,3 +50,29 @@ void tp__buffer_free(struct tp__buffer *buffer)
     free(buffer->bytes);
     *buffer = (struct tp__buffer){NULL, 0, 0};
 }
+
+uint64_t tp__get_long_number(struct tp__reader *reader)
+{
+    if (!reader->ok)
+        return 0;
+    reader->ok = false;
+    const size_t left = tp__reader_left(reader);
+    const size_t most = left < TP__NUMBER_64_BYTES ? left : TP__NUMBER_64_BYTES;
+    uint64_t value = 0;
+    for (size_t i = 0; i < most; i++) {
+        const uint8_t byte = reader->at[i];
+        value |= (uint64_t)(byte & 0x7fU) << 7 * i;
+        if (byte >= 0x80)
+            continue;
+        const bool is_shortest = byte != 0 || i == 0;
+        const bool fits = byte <= 1 || i < TP__NUMBER_64_BYTES - 1;
+        if (!is_shortest || !fits)
+            return 0;
+        reader->ok = true;
+        reader->at += i + 1;
+        return value;
+    }
+    if (left < TP__NUMBER_64_BYTES)
+        reader->at = reader->end;
+    return 0;
+}

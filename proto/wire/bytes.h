@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /** @file
- * Reading and writing fixed layouts, little-endian, and a growing buffer.
+ * Reading and writing fixed layouts, little-endian; numbers that are mostly small; and a growing buffer.
  *
  * A reader that runs out of bytes says so once and gives zeros from then on: check `ok` at the end.
  */
@@ -57,6 +57,24 @@ static inline uint8_t *tp__put_bytes(uint8_t *to, const void *bytes, size_t size
     return to + size;
 }
 
+/* A number as LEB128: seven bits a byte, the lowest first, in as few bytes as it needs. */
+enum { TP__NUMBER_32_BYTES = 5, TP__NUMBER_64_BYTES = 10 }; /* at most */
+
+static inline size_t tp__number_size(uint64_t value)
+{
+    size_t size = 1;
+    while (value >>= 7)
+        size++;
+    return size;
+}
+static inline uint8_t *tp__put_number(uint8_t *to, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *to++ = (uint8_t)(value | 0x80);
+    *to = (uint8_t)value;
+    return to + 1;
+}
+
 struct tp__reader {
     const uint8_t *at;
     const uint8_t *end;
@@ -97,5 +115,22 @@ TP__GET(u16, uint16_t)
 TP__GET(u32, uint32_t)
 TP__GET(u64, uint64_t)
 #undef TP__GET
+/** Not only those of several bytes, but for these it is there. */
+uint64_t tp__get_long_number(struct tp__reader *reader);
+/** A number. Not ok also if it is not in its shortest form, or past 64 bits; the reader is at its end then only if what
+ *  is missing could make it one. */
+static inline uint64_t tp__get_u64_number(struct tp__reader *reader)
+{
+    if (reader->ok && reader->at < reader->end && *reader->at < 0x80)
+        return *reader->at++;
+    return tp__get_long_number(reader);
+}
+/** The same, of 32 bits. */
+static inline uint32_t tp__get_u32_number(struct tp__reader *reader)
+{
+    const uint64_t value = tp__get_u64_number(reader);
+    reader->ok = reader->ok && value <= UINT32_MAX;
+    return reader->ok ? (uint32_t)value : 0;
+}
 
 #endif

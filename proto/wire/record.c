@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 enum {
+    FIXED_BYTES = 6,                                         /* what each begins with: type, flags, size */
     BODY_LIMIT_BYTES = TP__PAYLOAD_LIMIT_BYTES + (64 << 10), /* a payload and the numbers and texts around it */
     REFUSED_LIMIT = 1024
 };
@@ -22,12 +23,17 @@ enum {
 static uint8_t *put_header(uint8_t *to, const struct tp__record *record, uint8_t flags, uint32_t size)
 {
     to = tp__put_u8(to, record->type);
-    to = tp__put_u8(to, flags);
-    to = tp__put_u16(to, 0);
+    to = tp__put_u8(to, record->operation ? flags | TP__RECORD_NUMBERED : flags);
     to = tp__put_u32(to, size);
-    to = tp__put_u64(to, record->task);
-    to = tp__put_u32(to, record->dispatch);
-    return tp__put_u32(to, record->operation);
+    to = tp__put_number(to, record->task);
+    to = tp__put_number(to, record->dispatch);
+    return record->operation ? tp__put_number(to, record->operation) : to;
+}
+
+size_t tp__record_size(const struct tp__record *record)
+{
+    return FIXED_BYTES + tp__number_size(record->task) + tp__number_size(record->dispatch) +
+           (record->operation ? tp__number_size(record->operation) : 0) + record->size;
 }
 
 /* Most need one part, and many are written on the small stack of a task. */
@@ -35,7 +41,7 @@ bool tp__record_append(struct tp__buffer *buffer, const struct tp__record *recor
 {
     if (record->size > TP__PART_BYTES)
         return tp__record_append_headed(buffer, record, NULL, 0);
-    if (!tp__buffer_reserve(buffer, TP__RECORD_HEADER_BYTES + record->size))
+    if (!tp__buffer_reserve(buffer, TP__RECORD_HEADER_LIMIT_BYTES + record->size))
         return false;
     uint8_t *to = put_header(buffer->bytes + buffer->size, record, record->flags, record->size);
     to = tp__put_bytes(to, record->body, record->size);
@@ -48,7 +54,7 @@ bool tp__record_append_headed(struct tp__buffer *buffer, const struct tp__record
 {
     const size_t total = (size_t)head_size + record->size;
     const size_t parts = total > 0 ? (total + TP__PART_BYTES - 1) / TP__PART_BYTES : 1;
-    if (!tp__buffer_reserve(buffer, parts * TP__RECORD_HEADER_BYTES + total))
+    if (!tp__buffer_reserve(buffer, parts * TP__RECORD_HEADER_LIMIT_BYTES + total))
         return false;
     uint8_t *to = buffer->bytes + buffer->size;
     const uint8_t *body = record->body;
@@ -73,19 +79,26 @@ enum tp__record_next tp__record_read(struct tp__reader *reader, struct tp__recor
     *record = (struct tp__record){0};
     if (!reader->ok)
         return TP__RECORD_MALFORMED;
-    if (tp__reader_left(reader) < TP__RECORD_HEADER_BYTES)
+    if (tp__reader_left(reader) < FIXED_BYTES)
         return TP__RECORD_INCOMPLETE;
     struct tp__reader ahead = *reader;
     struct tp__record found = {0};
     found.type = tp__get_u8(&ahead);
-    found.flags = tp__get_u8(&ahead);
-    const uint16_t zero = tp__get_u16(&ahead);
+    const uint8_t flags = tp__get_u8(&ahead);
     found.size = tp__get_u32(&ahead);
-    found.task = tp__get_u64(&ahead);
-    found.dispatch = tp__get_u32(&ahead);
-    found.operation = tp__get_u32(&ahead);
-    if ((found.flags & ~TP__RECORD_MORE) != 0 || zero != 0 || found.size > TP__PART_BYTES)
+    if ((flags & ~(TP__RECORD_MORE | TP__RECORD_NUMBERED)) != 0 || found.size > TP__PART_BYTES)
+        return TP__RECORD_MALFORMED; /* whoever talks nonsense is not listened to until a body is whole */
+    const bool is_numbered = flags & TP__RECORD_NUMBERED;
+    found.task = tp__get_u64_number(&ahead);
+    const uint64_t dispatch = tp__get_u64_number(&ahead);
+    const uint64_t operation = is_numbered ? tp__get_u64_number(&ahead) : 0;
+    if (!ahead.ok)
+        return tp__reader_left(&ahead) == 0 ? TP__RECORD_INCOMPLETE : TP__RECORD_MALFORMED;
+    if (dispatch > UINT32_MAX || operation > UINT32_MAX || is_numbered != (operation != 0))
         return TP__RECORD_MALFORMED;
+    found.flags = flags & TP__RECORD_MORE;
+    found.dispatch = (uint32_t)dispatch;
+    found.operation = (uint32_t)operation;
     if (tp__reader_left(&ahead) < found.size)
         return TP__RECORD_INCOMPLETE;
     found.body = tp__get_bytes(&ahead, found.size);

@@ -3,7 +3,8 @@
  * Records: what is said about one task between its driver, the node's agent and the worker process. They travel back to
  * back in the sealed frames of a stream, and between agent and worker process over a socket pair.
  *
- *     u8 type, u8 flags, u16 zero, u32 size of the body, u64 task (its sequence), u32 dispatch, u32 operation; body
+ *     u8 type, u8 flags, u32 size of the body; as numbers (wire/bytes.h): task (its sequence), dispatch, and operation
+ *     if NUMBERED says that it is not 0; body
  *
  * `operation` numbers what a task asks for and gets an answer to: a channel operation, a child. It is unique among the
  * open operations of (task, dispatch). A body longer than TP__PART_BYTES travels as several records of the same type,
@@ -17,7 +18,12 @@
 
 #include <taskpool/status.h>
 
-enum { TP__RECORD_HEADER_BYTES = 24, TP__RECORD_MORE = 1 };
+enum {
+    TP__RECORD_HEADER_LEAST_BYTES = 8,
+    TP__RECORD_HEADER_LIMIT_BYTES = 6 + TP__NUMBER_64_BYTES + 2 * TP__NUMBER_32_BYTES,
+    TP__RECORD_MORE = 1,
+    TP__RECORD_NUMBERED = 2 /**< there is an operation; only in the layout, not in struct tp__record */
+};
 
 /* A value: the encoding of core/closure/codec.h. A text: u32 length, bytes. A channel: u8 length of its name, name. */
 enum tp__record_type {
@@ -95,6 +101,8 @@ struct tp__record {
     uint32_t size;
 };
 
+/** Bytes that the record takes if it is not cut into parts. */
+size_t tp__record_size(const struct tp__record *record);
 /** Appends a record, in parts if need be. False without memory: then nothing has changed. */
 bool tp__record_append(struct tp__buffer *buffer, const struct tp__record *record) __attribute__((warn_unused_result));
 /** The same with a body that is `head`, of at most TP__PART_BYTES, and behind it the record's. */

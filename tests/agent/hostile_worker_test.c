@@ -41,15 +41,12 @@ static void a_malformed_record_ends_its_process(void **state)
     (void)state;
     for (int kind = 0; kind < 3; kind++) {
         struct fixture f = two_sessions();
-        uint8_t bytes[TP__RECORD_HEADER_BYTES] = {TP__RECORD_RESULT};
-        const uint32_t too_long = TP__PART_BYTES + 1;
-        if (kind == 0)
-            bytes[1] = 2; /* an unknown flag */
-        else if (kind == 1)
-            bytes[2] = 1; /* what must be zero */
-        else
-            memcpy(bytes + 4, &too_long, sizeof too_long);
-        agent_worker_received(f.world->agent, f.of_a->id, bytes, sizeof bytes, f.world->now_ms);
+        uint8_t bytes[TP__RECORD_HEADER_LIMIT_BYTES];
+        uint8_t *end = tp__put_u8(bytes, TP__RECORD_RESULT);
+        end = tp__put_u8(end, kind == 0 ? 4 : kind == 1 ? TP__RECORD_NUMBERED : 0); /* unknown; it is 0 */
+        end = tp__put_u32(end, kind == 2 ? TP__PART_BYTES + 1 : 0);
+        end = tp__put_number(tp__put_number(tp__put_number(end, 1), 1), 0);
+        agent_worker_received(f.world->agent, f.of_a->id, bytes, (size_t)(end - bytes), f.world->now_ms);
         expect_only_a_is_harmed(&f);
     }
 }

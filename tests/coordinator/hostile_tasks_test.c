@@ -5,7 +5,7 @@
 
 struct tasks_fields {
     Taskpool__Tasks tasks;
-    uint8_t leaves[2 * (TP__LEAF_HEADER_BYTES + 8)];
+    uint8_t leaves[2 * (TP__LEAF_HEADER_LIMIT_BYTES + 8)];
     uint8_t signature[TP__SIGNATURE_BYTES];
 };
 
@@ -21,7 +21,7 @@ static void fill_tasks(struct tasks_fields *fields, const struct end *driver)
     fields->tasks.batch = 1;
     fields->tasks.count = fields->tasks.run = 2;
     fields->tasks.signature = tp__field(fields->signature, sizeof fields->signature);
-    fields->tasks.leaves = tp__field(fields->leaves, sizeof fields->leaves);
+    fields->tasks.leaves = tp__field(fields->leaves, (size_t)(to - fields->leaves));
 }
 
 static void malformed_tasks_end_the_link_of_their_driver_alone(void **state)
@@ -71,14 +71,13 @@ static void malformed_tasks_end_the_link_of_their_driver_alone(void **state)
             tasks->incarnation = tp__field(fields.signature, 5);
             break;
         case 12: /* a leaf's length past the end */
-            fields.leaves[44] = 0xff;
-            fields.leaves[45] = 0xff;
+            fields.leaves[2] = 0x7f;
             break;
         case 13: /* unknown flags */
-            fields.leaves[27] = 0x80;
+            fields.leaves[0] = 0x80;
             break;
         case 14: /* dispatch 0 */
-            memset(fields.leaves + 16, 0, 4);
+            fields.leaves[4] = 0;
             break;
         default:
             done = true;

@@ -100,7 +100,7 @@ static void try_join(struct end *node, struct end *driver, uint64_t incarnation)
 static void try_tasks(struct end *driver, uint32_t count, uint32_t length, const struct tp__id *incarnation)
 {
     static const uint8_t payload[64];
-    static uint8_t leaves[TP__BATCH_LIMIT * (TP__LEAF_HEADER_BYTES + 64)];
+    static uint8_t leaves[TP__BATCH_LIMIT * (TP__LEAF_HEADER_LIMIT_BYTES + 64)];
     uint8_t *to = leaves;
     for (uint32_t i = 0; i < count; i++)
         to = tp__leaf_write(to, &(struct tp__leaf){.sequence = i + 1,

@@ -409,7 +409,7 @@ static void a_queued_task_takes_at_most_200_bytes_beside_its_payload(void **stat
             driver_tasks(driver, batch, &(struct batch_options){.payload_bytes = 64});
         const struct coordinator_counts counts = world_counts(world);
         assert_int_equal(counts.queued_tasks, tasks);
-        assert_in_range((counts.memory_bytes - before) / tasks, 64 + 48, 64 + 200);
+        assert_in_range((counts.memory_bytes - before) / tasks, 64 + 6, 64 + 200);
         /* and all of it comes back */
         for (uint64_t credit = 0; credit < tasks; credit += 4000) {
             node_credit(node, credit + 4000, 0, 0);

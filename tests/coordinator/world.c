@@ -481,14 +481,14 @@ uint64_t driver_tasks(struct end *driver, uint32_t count, const struct batch_opt
         leaf.flags = TP__LEAF_LARGE;
         leaf.payload = NULL;
     }
-    const size_t size = count * tp__leaf_size(&leaf);
-    uint8_t *leaves = malloc(size);
+    uint8_t *leaves = malloc(count * (TP__LEAF_HEADER_LIMIT_BYTES + payload_bytes));
     assert_non_null(leaves);
     uint8_t *to = leaves;
     for (uint32_t i = 0; i < count; i++) {
         leaf.sequence = ++driver->sequence;
         to = tp__leaf_write(to, &leaf);
     }
+    const size_t size = (size_t)(to - leaves);
     struct tp__hash hashes[TP__BATCH_LIMIT];
     assert_true(tp__batch_hash(leaves, size, count, hashes));
     const struct tp__hash root = tp__tree_root(hashes, count);

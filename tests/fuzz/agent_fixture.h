@@ -281,8 +281,8 @@ static void fixture_hear(struct fixture *fixture, size_t place, const uint8_t *b
 
 static void fixture_ready(struct fixture *fixture, size_t place)
 {
-    static const uint8_t ready[] = "\x50\0\0\0\x0e\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\2\0\0\0fib";
-    fixture_hear(fixture, place, ready, TP__RECORD_HEADER_BYTES + 14);
+    static const uint8_t ready[] = "\x50\0\x0e\0\0\0\0\0\1\0\0\0\1\0\0\0\2\0\0\0fib";
+    fixture_hear(fixture, place, ready, TP__RECORD_HEADER_LEAST_BYTES + 14);
 }
 
 static void fixture_end_process(struct fixture *fixture, size_t place, const struct agent_crash *crash)

@@ -147,7 +147,7 @@ static void join(size_t node, size_t driver)
 static void send_tasks(size_t driver, uint32_t count, uint32_t depth)
 {
     static const uint8_t payload[8];
-    uint8_t leaves[8 * (TP__LEAF_HEADER_BYTES + 40)];
+    uint8_t leaves[8 * (TP__LEAF_HEADER_LIMIT_BYTES + 40)];
     uint8_t *to = leaves;
     count = count % 8 + 1;
     for (uint32_t i = 0; i < count; i++) {

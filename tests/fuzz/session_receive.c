@@ -289,15 +289,15 @@ static void say(struct world *world, struct node *node, const uint8_t *bytes, si
     const uint8_t number = tp__get_u8(&reader) % 8;
     if (!reader.ok)
         return;
-    uint8_t record[TP__RECORD_HEADER_BYTES + 256];
+    uint8_t record[TP__RECORD_HEADER_LIMIT_BYTES + 256];
     const size_t left = tp__reader_left(&reader);
     uint8_t *to = tp__put_u8(record, type);
-    to = tp__put_u8(to, more ? TP__RECORD_MORE : 0);
-    to = tp__put_u16(to, 0);
+    to = tp__put_u8(to, (more ? TP__RECORD_MORE : 0) | (number ? TP__RECORD_NUMBERED : 0));
     to = tp__put_u32(to, (uint32_t)left);
-    to = tp__put_u64(to, task);
-    to = tp__put_u32(to, dispatch);
-    to = tp__put_u32(to, number);
+    to = tp__put_number(to, task);
+    to = tp__put_number(to, dispatch);
+    if (number)
+        to = tp__put_number(to, number);
     to = tp__put_bytes(to, reader.at, left);
     check(tp__stream_append_raw(node->stream, record, (size_t)(to - record)));
     struct tp__sealed sealed;

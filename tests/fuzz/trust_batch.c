@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (uint32_t i = 0; i < run; i++) {
         struct tp__leaf leaf;
         const uint8_t *start = walk.at;
-        uint8_t written[TP__LEAF_HEADER_BYTES + 4096];
+        uint8_t written[TP__LEAF_HEADER_LIMIT_BYTES + 4096];
         check(tp__leaf_read(&walk, &leaf));
         check(tp__leaf_size(&leaf) == (size_t)(walk.at - start));
         if (tp__leaf_size(&leaf) <= sizeof written) {

@@ -10,7 +10,7 @@
 enum {
     CHOICES = 5,
     MOST_FRAMES = 256,
-    SMALLEST_FRAME_BYTES = 8 + TP__RECORD_HEADER_BYTES + 16,
+    SMALLEST_FRAME_BYTES = 8 + TP__RECORD_HEADER_LEAST_BYTES + 16,
     MOST_AT_ONCE = TP__STREAM_WINDOW_BYTES / SMALLEST_FRAME_BYTES + 2 /* the last one, and an acknowledgement */
 };
 
@@ -80,7 +80,7 @@ static void append(struct tp__stream *stream, const uint8_t *bytes, size_t size)
         .type = TP__RECORD_RESULT, .task = 1, .dispatch = 1, .body = bytes, .size = (uint32_t)size};
     const size_t before = tp__stream_unacknowledged(stream);
     check(tp__stream_append(stream, &record));
-    check(tp__stream_unacknowledged(stream) == before + TP__RECORD_HEADER_BYTES + size);
+    check(tp__stream_unacknowledged(stream) == before + tp__record_size(&record));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

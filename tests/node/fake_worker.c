@@ -199,10 +199,9 @@ static void be_eater(void)
 
 static void be_ready(void)
 {
-    /* as wire/record.h has it */
-    uint8_t record[TP__RECORD_HEADER_BYTES + 8] = {TP__RECORD_READY};
-    (void)tp__put_u32(record + 4, 8);
-    (void)tp__put_u32(tp__put_u32(record + TP__RECORD_HEADER_BYTES, TP__PROTOCOL_VERSION), 0);
+    /* as wire/record.h has it: its size is 8, and all else 0 */
+    uint8_t record[TP__RECORD_HEADER_LEAST_BYTES + 8] = {TP__RECORD_READY, 0, 8};
+    (void)tp__put_u32(tp__put_u32(record + TP__RECORD_HEADER_LEAST_BYTES, TP__PROTOCOL_VERSION), 0);
     send_all(record, sizeof record);
     wait_for_end();
 }

@@ -32,7 +32,7 @@ static void a_process_says_ready_and_ends_when_it_is_killed(void **state)
     (void)state;
     struct workers *workers = workers_open(NULL);
     workers_start(workers, 1, "ready");
-    WORKERS_UNTIL(workers, workers->seen[1].received_size >= TP__RECORD_HEADER_BYTES + 8);
+    WORKERS_UNTIL(workers, workers->seen[1].received_size >= TP__RECORD_HEADER_LEAST_BYTES + 8);
     assert_int_equal(workers->seen[1].received[0], TP__RECORD_READY);
     process_kill(workers->processes, 1);
     WORKERS_UNTIL(workers, workers->seen[1].ended);

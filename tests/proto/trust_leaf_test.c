@@ -4,7 +4,7 @@
 #include "trust/leaf.h"
 
 static uint8_t payload[TP__LEAF_INLINE_LIMIT_BYTES + 1];
-static uint8_t written[TP__LEAF_HEADER_BYTES + sizeof payload];
+static uint8_t written[TP__LEAF_HEADER_LIMIT_BYTES + sizeof payload];
 
 static struct tp__leaf make_leaf(uint32_t length)
 {
@@ -53,7 +53,8 @@ static void a_leaf_comes_back_as_it_was(void **state)
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         const struct tp__leaf leaf = make_leaf(lengths[i]);
         const bool large = lengths[i] > TP__LEAF_INLINE_LIMIT_BYTES;
-        assert_int_equal(tp__leaf_size(&leaf), TP__LEAF_HEADER_BYTES + (large ? 32 : lengths[i]));
+        const uint32_t body = large ? 32 : lengths[i];
+        assert_in_range(tp__leaf_size(&leaf), body + 6, body + TP__LEAF_HEADER_LIMIT_BYTES);
         assert_ptr_equal(tp__leaf_write(written, &leaf), written + tp__leaf_size(&leaf));
         struct tp__leaf read;
         assert_true(reads(tp__leaf_size(&leaf), &read));
@@ -71,31 +72,68 @@ static void a_leaf_comes_back_as_it_was(void **state)
         if (large)
             assert_null(read.payload);
         else
-            assert_ptr_equal(read.payload, written + TP__LEAF_HEADER_BYTES);
+            assert_ptr_equal(read.payload, written + tp__leaf_size(&leaf) - body);
     }
+}
+
+static void expect_layout(const struct tp__leaf *leaf, const char *expected, size_t size)
+{
+    assert_int_equal(tp__leaf_size(leaf), size);
+    tp__leaf_write(written, leaf);
+    assert_memory_equal(written, expected, size);
 }
 
 static void the_layout_is_the_one_in_the_header(void **state)
 {
     (void)state;
-    const struct tp__leaf leaf = {.sequence = 0x0102030405060708,
-                                  .parent = 0x1112131415161718,
-                                  .dispatch = 0x21222324,
-                                  .task = 0x31323334,
-                                  .flags = 3,
-                                  .cell = 0x41424344,
-                                  .worker = 0x51525354,
-                                  .stack_kib = 0x61626364,
-                                  .depth = 0x71727374,
-                                  .length = 2,
-                                  .payload = (const uint8_t *)"ab"};
-    static const uint8_t expected[] = {8,    7,    6,    5,    4,    3,    2,    1,    0x18, 0x17, 0x16, 0x15, 0x14,
-                                       0x13, 0x12, 0x11, 0x24, 0x23, 0x22, 0x21, 0x34, 0x33, 0x32, 0x31, 3,    0,
-                                       0,    0,    0x44, 0x43, 0x42, 0x41, 0x54, 0x53, 0x52, 0x51, 0x64, 0x63, 0x62,
-                                       0x61, 0x74, 0x73, 0x72, 0x71, 2,    0,    0,    0,    'a',  'b'};
-    assert_int_equal(tp__leaf_size(&leaf), sizeof expected);
-    tp__leaf_write(written, &leaf);
-    assert_memory_equal(written, expected, sizeof expected);
+    struct tp__leaf leaf = {.sequence = 300, .dispatch = 1, .task = 5, .length = 2, .payload = (const uint8_t *)"ab"};
+    expect_layout(&leaf, "\0\0\2\xac\2\1\5ab", 9);
+    leaf.flags = 3;
+    leaf.stack_kib = 128;
+    expect_layout(&leaf, "\3\x08\2\xac\2\1\5\x80\1ab", 11);
+    leaf.parent = 299;
+    leaf.cell = 6;
+    leaf.worker = 7;
+    leaf.depth = 8;
+    expect_layout(&leaf,
+                  "\3\x1f\2\xac\2\1\5\xab\2\6\7\x80\1\x08"
+                  "ab",
+                  16);
+    const struct tp__leaf longest = {.sequence = UINT64_MAX,
+                                     .parent = UINT64_MAX,
+                                     .dispatch = UINT32_MAX,
+                                     .task = UINT32_MAX,
+                                     .cell = UINT32_MAX,
+                                     .worker = UINT32_MAX,
+                                     .stack_kib = UINT32_MAX,
+                                     .depth = UINT32_MAX,
+                                     .length = UINT32_MAX,
+                                     .flags = TP__LEAF_LARGE};
+    assert_int_equal(tp__leaf_size(&longest), TP__LEAF_HEADER_LIMIT_BYTES + 32);
+}
+
+/* One leaf is signed: it has one layout, or another one could be sent in its place. */
+static void what_could_be_written_otherwise_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } leaves[] = {
+        {"\0\0\0\1\1\0", 6},     /* as it should be */
+        {"\0\0\x80\0\1\1\0", 7}, /* numbers that are not in their shortest form */
+        {"\0\0\0\x81\0\1\0", 7},
+        {"\0\x01\0\1\1\0\0", 7}, /* rare ones that are 0 */
+        {"\0\x10\0\1\1\0\0", 7},
+        {"\0\x20\0\1\1\0\1", 7},                                  /* one that is unknown */
+        {"\0\0\0\1\xff\xff\xff\xff\x1f\0", 10},                   /* past 32 bits */
+        {"\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\2\1\0", 15}, /* past 64 bits */
+    };
+    for (size_t i = 0; i < sizeof leaves / sizeof *leaves; i++) {
+        memcpy(written, leaves[i].bytes, leaves[i].size);
+        struct tp__leaf leaf;
+        assert_int_equal(reads(leaves[i].size, &leaf), i == 0);
+    }
 }
 
 static void malformed_leaves_are_refused(void **state)
@@ -108,7 +146,7 @@ static void malformed_leaves_are_refused(void **state)
     leaf = make_leaf(5);
     leaf.dispatch = 0;
     assert_false(is_accepted(&leaf));
-    for (uint32_t bit = 3; bit < 32; bit++) {
+    for (uint32_t bit = 3; bit < 8; bit++) {
         leaf = make_leaf(5);
         leaf.flags |= UINT32_C(1) << bit;
         assert_false(is_accepted(&leaf));
@@ -149,6 +187,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_leaf_comes_back_as_it_was),
         cmocka_unit_test(the_layout_is_the_one_in_the_header),
+        cmocka_unit_test(what_could_be_written_otherwise_is_refused),
         cmocka_unit_test(malformed_leaves_are_refused),
         cmocka_unit_test(every_truncation_is_refused),
     };

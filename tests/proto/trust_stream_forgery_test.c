@@ -117,9 +117,9 @@ static void what_cannot_be_is_refused_though_it_opens(void **state)
     /* Data without a record, with half a record, with a malformed one, with more than a frame holds. */
     assert_int_equal(give_sealed(&b, sender, 1, false, 0, NULL, 0), TP__STREAM_FORGED);
     assert_int_equal(give_sealed(&b, sender, 1, false, 0, records.bytes, records.size - 1), TP__STREAM_FORGED);
-    records.bytes[2] = 1;
+    records.bytes[1] = 4; /* an unknown flag */
     assert_int_equal(give_sealed(&b, sender, 1, false, 0, records.bytes, records.size), TP__STREAM_FORGED);
-    records.bytes[2] = 0;
+    records.bytes[1] = 0;
     struct tp__buffer many = {NULL, 0, 0};
     while (many.size <= TP__STREAM_FRAME_BYTES - 8)
         assert_true(tp__buffer_append(&many, records.bytes, records.size));

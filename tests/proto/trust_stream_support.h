@@ -65,6 +65,13 @@ static inline struct tp__record record_of(uint64_t number, uint32_t size)
                                .size = size};
 }
 
+/** Bytes that the record of that number takes. */
+static inline size_t bytes_of(uint64_t number, uint32_t size)
+{
+    const struct tp__record record = record_of(number, size);
+    return tp__record_size(&record);
+}
+
 static inline void append(struct end *end, uint32_t size)
 {
     const struct tp__record record = record_of(end->appended++, size);

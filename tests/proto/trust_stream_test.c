@@ -52,12 +52,13 @@ static void at_most_two_large_frames_are_unacknowledged(void **state)
     append(&a, 1);
     append(&a, 2);
     nothing_goes(&a);
-    assert_int_equal(tp__stream_unacknowledged(a.stream), 4 * TP__RECORD_HEADER_BYTES + 2 * LARGE_BYTES + 3);
+    const size_t rest = bytes_of(1, LARGE_BYTES) + bytes_of(2, 1) + bytes_of(3, 2);
+    assert_int_equal(tp__stream_unacknowledged(a.stream), bytes_of(0, LARGE_BYTES) + rest);
 
     give_and_free(&b, &frames[0], TP__STREAM_FRESH);
     struct copy acknowledgement = must_take(&b, true, 1);
     give_and_free(&a, &acknowledgement, TP__STREAM_NOTHING);
-    assert_int_equal(tp__stream_unacknowledged(a.stream), 3 * TP__RECORD_HEADER_BYTES + LARGE_BYTES + 3);
+    assert_int_equal(tp__stream_unacknowledged(a.stream), rest);
     frames[2] = must_take(&a, false, 3); /* both of those that waited */
     nothing_goes(&a);
     give_and_free(&b, &frames[1], TP__STREAM_FRESH);
@@ -88,7 +89,7 @@ static void small_frames_leave_until_they_fill_the_window(void **state)
         give_and_free(&b, &frames[i], TP__STREAM_FRESH);
     struct copy acknowledgement = must_take(&b, true, 1); /* one for all */
     give_and_free(&a, &acknowledgement, TP__STREAM_NOTHING);
-    assert_int_equal(tp__stream_unacknowledged(a.stream), TP__RECORD_HEADER_BYTES + 64);
+    assert_int_equal(tp__stream_unacknowledged(a.stream), bytes_of(count, 64));
     deliver_all();
     assert_int_equal(b.taken, count + 1);
 }
@@ -101,8 +102,8 @@ static void a_backlog_spreads_over_frames(void **state)
         size_t appended = 0;
         while (appended < 5 << 20) {
             const uint32_t size = sizes[random_below(5)];
+            appended += bytes_of(a.appended, size);
             append(&a, size);
-            appended += TP__RECORD_HEADER_BYTES + size;
         }
         struct copy frame;
         while (take_frame(&a, &frame)) {
@@ -119,16 +120,17 @@ static void a_backlog_spreads_over_frames(void **state)
 static void a_frame_is_filled_to_its_limit(void **state)
 {
     (void)state;
-    const uint32_t room = TP__STREAM_FRAME_BYTES - 8;
+    const size_t room = TP__STREAM_FRAME_BYTES - 8 - bytes_of(0, TP__PART_BYTES);
+    const uint32_t rest = (uint32_t)(2 * room - bytes_of(1, (uint32_t)room)); /* without its header */
     append(&a, TP__PART_BYTES);
-    append(&a, room - TP__PART_BYTES - 2 * TP__RECORD_HEADER_BYTES);
+    append(&a, rest);
     struct copy frame = must_take(&a, false, 1);
     assert_int_equal(frame.size, TP__STREAM_FRAME_BYTES + 16);
     give_and_free(&b, &frame, TP__STREAM_FRESH);
     append(&a, TP__PART_BYTES);
-    append(&a, room - TP__PART_BYTES - 2 * TP__RECORD_HEADER_BYTES + 1);
+    append(&a, rest + 1);
     frame = must_take(&a, false, 2);
-    assert_int_equal(frame.size, 8 + TP__RECORD_HEADER_BYTES + TP__PART_BYTES + 16);
+    assert_int_equal(frame.size, 8 + bytes_of(2, TP__PART_BYTES) + 16);
     give_and_free(&b, &frame, TP__STREAM_FRESH);
 }
 
@@ -176,7 +178,7 @@ static void raw_bytes_that_are_no_records_change_nothing(void **state)
         assert_true(tp__record_append(&raw, &record));
     }
     assert_false(tp__stream_append_raw(a.stream, raw.bytes, raw.size - 1));
-    assert_int_equal(tp__stream_unacknowledged(a.stream), TP__RECORD_HEADER_BYTES + 5);
+    assert_int_equal(tp__stream_unacknowledged(a.stream), bytes_of(0, 5));
     append(&a, 6);
     deliver_all();
     assert_int_equal(b.taken, 2);
@@ -231,7 +233,7 @@ static void an_old_acknowledgement_does_no_harm(void **state)
     append(&a, 1);
     frame = must_take(&a, false, 2);
     assert_int_equal(give(&a, &old), TP__STREAM_NOTHING);
-    assert_int_equal(tp__stream_unacknowledged(a.stream), TP__RECORD_HEADER_BYTES + 1);
+    assert_int_equal(tp__stream_unacknowledged(a.stream), bytes_of(1, 1));
     give_and_free(&b, &frame, TP__STREAM_FRESH);
     free(old.bytes);
 }

@@ -124,16 +124,17 @@ static struct tp__stream_keys make_trust(struct tp__key *signing)
 static void make_batch(const struct tp__key *signing)
 {
     static const uint8_t payloads[3][6] = {{1, 0, 30}, {1, 0, 31}, {1, 0, 32}};
-    uint8_t leaves[3 * (TP__LEAF_HEADER_BYTES + sizeof payloads[0])];
+    uint8_t leaves[3 * (TP__LEAF_HEADER_LIMIT_BYTES + sizeof payloads[0])];
     uint8_t *end = leaves;
     for (uint32_t i = 0; i < 3; i++) {
         const struct tp__leaf leaf = {
             .sequence = i + 1, .dispatch = 1, .length = sizeof payloads[i], .payload = payloads[i]};
         end = tp__leaf_write(end, &leaf);
     }
-    add("leaf", leaves, sizeof leaves / 3);
+    const size_t size = (size_t)(end - leaves);
+    add("leaf", leaves, size / 3);
     struct tp__hash hashes[TP__BATCH_LIMIT];
-    require(tp__batch_hash(leaves, sizeof leaves, 3, hashes), "the leaves cannot be hashed");
+    require(tp__batch_hash(leaves, size, 3, hashes), "the leaves cannot be hashed");
     add("leaf hash", hashes[0].bytes, sizeof hashes[0].bytes);
     const struct tp__hash root = tp__tree_root(hashes, 3);
     add("batch root", root.bytes, sizeof root.bytes);

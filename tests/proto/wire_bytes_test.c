@@ -124,6 +124,59 @@ static void a_problem_is_not_cut_inside_a_character(void **state)
     }
 }
 
+static void numbers_are_got_as_they_were_put(void **state)
+{
+    (void)state;
+    for (unsigned shift = 0; shift < 64; shift++) {
+        for (uint64_t less = 0; less < 2; less++) {
+            const uint64_t value = (UINT64_C(1) << shift) - less;
+            uint8_t bytes[TP__NUMBER_64_BYTES + 1];
+            memset(bytes, 0xff, sizeof bytes);
+            const size_t size = (size_t)(tp__put_number(bytes, value) - bytes);
+            assert_int_equal(size, tp__number_size(value));
+            assert_int_equal(bytes[size], 0xff);
+            struct tp__reader reader = tp__reader_of(bytes, size);
+            assert_true(tp__get_u64_number(&reader) == value && reader.ok);
+            assert_int_equal(tp__reader_left(&reader), 0);
+            reader = tp__reader_of(bytes, size);
+            (void)tp__get_u32_number(&reader);
+            assert_int_equal(reader.ok, value <= UINT32_MAX);
+            for (size_t shorter = 0; shorter < size; shorter++) {
+                reader = tp__reader_of(bytes, shorter);
+                assert_true(tp__get_u64_number(&reader) == 0 && !reader.ok);
+                assert_int_equal(tp__reader_left(&reader), 0);
+            }
+        }
+    }
+    uint8_t longest[TP__NUMBER_64_BYTES];
+    assert_ptr_equal(tp__put_number(longest, UINT64_MAX), longest + sizeof longest);
+    struct tp__reader reader = tp__reader_of(longest, sizeof longest);
+    assert_true(tp__get_u64_number(&reader) == UINT64_MAX && reader.ok);
+}
+
+static void a_number_that_could_be_shorter_or_is_too_large_is_none(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } wrong[] = {
+        {"\x80\0", 2},
+        {"\xff\0", 2},
+        {"\x80\x80\0", 3},
+        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\2", 10}, /* a bit past 64 */
+        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 10},
+        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\0", 11},
+        {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\1", 12},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct tp__reader reader = tp__reader_of(wrong[i].bytes, wrong[i].size);
+        assert_true(tp__get_u64_number(&reader) == 0 && !reader.ok);
+        assert_int_equal(tp__reader_left(&reader), wrong[i].size);
+        assert_true(tp__get_u8(&reader) == 0 && tp__get_u32_number(&reader) == 0 && !reader.ok);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +184,8 @@ int main(void)
         cmocka_unit_test(a_buffer_that_cannot_grow_stays_as_it_was),
         cmocka_unit_test(what_is_put_is_got),
         cmocka_unit_test(a_reader_at_its_end_gives_zeros_from_then_on),
+        cmocka_unit_test(numbers_are_got_as_they_were_put),
+        cmocka_unit_test(a_number_that_could_be_shorter_or_is_too_large_is_none),
         cmocka_unit_test(ids_differ_and_are_read_at_their_length_only),
         cmocka_unit_test(a_problem_is_one_line_and_fits),
         cmocka_unit_test(a_problem_is_not_cut_inside_a_character),

@@ -88,7 +88,7 @@ static bool send_tasks(struct peer *peer, enum tp__lane lane, Taskpool__Frame *f
     if (is_lie("altered-captures") || (is_lie("few-altered-captures") && lies < FEW))
         return send_altered(peer, lane, frame, &tasks->leaves, tasks->leaves.len - 1);
     if (is_lie("altered-flags") && lies < FEW) /* at most once: no more */
-        return send_altered(peer, lane, frame, &tasks->leaves, 24);
+        return send_altered(peer, lane, frame, &tasks->leaves, 0);
     if (is_lie("altered-signature") && lies < FEW)
         return send_altered(peer, lane, frame, &tasks->signature, 7);
     if (is_lie("altered-batch-number") && lies < FEW) {
