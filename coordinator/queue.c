@@ -56,34 +56,44 @@ static void find_large(struct batch *batch, uint32_t offset)
     }
 }
 
-static bool check_leaves(const uint8_t *leaves, size_t size, uint32_t count, bool *has_large, bool *again)
+/* What is known of a batch when its leaves have been read. */
+struct leaves_facts {
+    bool has_large;
+    bool again;
+    size_t counted_size;
+};
+
+static bool check_leaves(const uint8_t *leaves, size_t size, uint32_t count, struct leaves_facts *facts)
 {
     struct tp__reader reader = tp__reader_of(leaves, size);
-    *has_large = false;
-    *again = true;
+    *facts = (struct leaves_facts){.again = true};
     for (uint32_t i = 0; i < count; i++) {
         struct tp__leaf leaf;
         if (!tp__leaf_read(&reader, &leaf))
             return false;
-        *has_large |= (leaf.flags & TP__LEAF_LARGE) != 0;
-        *again &= leaf.dispatch > 1;
+        facts->has_large |= (leaf.flags & TP__LEAF_LARGE) != 0;
+        facts->again &= leaf.dispatch > 1;
+        facts->counted_size += tp__leaf_counted_size(&leaf);
     }
     return tp__reader_left(&reader) == 0;
 }
 
 struct batch *batch_new(const uint8_t *leaves, size_t size, uint32_t count, uint64_t *memory, bool *malformed)
 {
-    bool has_large, again;
+    struct leaves_facts facts;
     *malformed = count == 0 || count > TP__BATCH_LIMIT || size > TP__BATCH_LIMIT_BYTES ||
-                 !check_leaves(leaves, size, count, &has_large, &again);
+                 !check_leaves(leaves, size, count, &facts);
     if (*malformed)
         return NULL;
     struct batch *batch = malloc(sizeof *batch + size);
     if (!batch)
         return NULL;
-    *batch = (struct batch){.size = (uint32_t)size, .count = (uint16_t)count, .again = again};
+    *batch = (struct batch){.size = (uint32_t)size,
+                            .counted_size = (uint32_t)facts.counted_size,
+                            .count = (uint16_t)count,
+                            .again = facts.again};
     memcpy(batch->leaves, leaves, size);
-    if (has_large) {
+    if (facts.has_large) {
         batch->payloads = calloc(1, sizeof *batch->payloads);
         if (!batch->payloads) {
             free(batch);
@@ -152,9 +162,9 @@ bool batch_is_complete(const struct batch *batch)
     return !batch->payloads || batch->payloads->leaf_offset == batch->size;
 }
 
-uint64_t batch_total_bytes(const struct batch *batch)
+uint64_t batch_counted_bytes(const struct batch *batch)
 {
-    return batch->size + (batch->payloads ? batch->payloads->total_bytes : 0);
+    return batch->counted_size + (batch->payloads ? batch->payloads->total_bytes : 0);
 }
 
 /* ---- levels ---- */
@@ -258,6 +268,7 @@ struct run queue_peek(const struct queue *queue, uint32_t limit, size_t limit_by
             break;
         run.count++;
         run.size = size;
+        run.counted_size += tp__leaf_counted_size(&leaf);
         run.payload_bytes = payload_bytes;
     }
     return run;

@@ -31,6 +31,7 @@ struct batch {
     struct tp__hash *tree;     /* NULL until it is cut: proof.h */
     struct payloads *payloads; /* NULL: no leaf is LARGE */
     uint32_t size;             /* of the leaves */
+    uint32_t counted_size;     /* of the leaves: trust/leaf.h */
     uint32_t offset;           /* of the first leaf that has not gone */
     uint16_t count, first;     /* leaves, and how many have gone */
     uint32_t depth;            /* at most TP__DEPTH_LIMIT */
@@ -62,8 +63,8 @@ enum batch_part batch_add_part(struct batch *batch, uint64_t sequence, uint32_t 
                                const uint8_t *bytes, size_t size, uint64_t *memory);
 /** All payloads have come. */
 bool batch_is_complete(const struct batch *batch);
-/** Of leaves and payloads. */
-uint64_t batch_total_bytes(const struct batch *batch);
+/** What leaves and payloads count for. */
+uint64_t batch_counted_bytes(const struct batch *batch);
 
 /** False without memory. */
 bool queue_add(struct queue *queue, struct batch *batch, uint64_t *memory) __attribute__((warn_unused_result));
@@ -75,6 +76,7 @@ struct run {
     uint32_t first, count;
     const uint8_t *leaves;
     size_t size;            /* of the leaves */
+    size_t counted_size;    /* of the leaves: trust/leaf.h */
     uint64_t payload_bytes; /* that travel apart */
 };
 /** At most `limit` (at least 1) leaves, and about `limit_bytes`: one leaf in any case. */

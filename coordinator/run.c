@@ -75,7 +75,7 @@ static uint32_t take(struct coordinator *coordinator, struct use *use, struct qu
 {
     struct session *session = use->session;
     placement_note(coordinator, session, queue_head(queue)->number, run->first, run->count, &use->incarnation);
-    placement_uncount(coordinator, session, run->count, run->size + run->payload_bytes);
+    placement_uncount(coordinator, session, run->count, run->counted_size + run->payload_bytes);
     queue_take(queue, run, &coordinator->queued.memory_bytes);
     coordinator->steps += run->count;
     return run->count;

@@ -24,7 +24,7 @@ static void give_back(struct coordinator *coordinator, struct session *session, 
                       const struct tp__id *incarnation)
 {
     placement_note(coordinator, session, batch->number, 0, batch->count, incarnation);
-    placement_uncount(coordinator, session, batch->count, batch_total_bytes(batch));
+    placement_uncount(coordinator, session, batch->count, batch_counted_bytes(batch));
     batch_free(batch, &coordinator->queued.memory_bytes);
     session_send_node_state(coordinator, session, incarnation, TASKPOOL__NODE_CONDITION__NODE_LOST,
                             "the node is not here any more");
@@ -40,7 +40,7 @@ static void enqueue(struct peer *peer, struct batch *batch, const struct tp__id 
     if (is_pinned && !use) {
         give_back(coordinator, session, batch, incarnation);
     } else if (!queue_add(use ? &use->pinned : &session->queue, batch, &coordinator->queued.memory_bytes)) {
-        placement_uncount(coordinator, session, batch->count, batch_total_bytes(batch));
+        placement_uncount(coordinator, session, batch->count, batch_counted_bytes(batch));
         batch_free(batch, &coordinator->queued.memory_bytes);
         peer_reset(peer, "no memory for its tasks");
     } else if (use) {
@@ -125,8 +125,6 @@ void tasks_received(struct peer *peer, const Taskpool__Tasks *tasks)
         peer_refuse(peer, TP_E_DECODE, "%s", fault);
         return;
     }
-    if (is_past_limit(peer, tasks->leaves.len))
-        return;
     bool malformed;
     struct batch *batch =
         batch_new(tasks->leaves.data, tasks->leaves.len, tasks->count, &coordinator->queued.memory_bytes, &malformed);
@@ -137,10 +135,14 @@ void tasks_received(struct peer *peer, const Taskpool__Tasks *tasks)
             peer_reset(peer, "no memory for its tasks");
         return;
     }
+    if (is_past_limit(peer, batch->counted_size)) {
+        batch_free(batch, &coordinator->queued.memory_bytes);
+        return;
+    }
     batch->number = tasks->batch;
     batch->depth = tasks->depth < TP__DEPTH_LIMIT ? tasks->depth : TP__DEPTH_LIMIT;
     memcpy(batch->signature, tasks->signature.data, sizeof batch->signature);
-    count(coordinator, session, batch->count, batch->size);
+    count(coordinator, session, batch->count, batch->counted_size);
     if (!batch->payloads) {
         enqueue(peer, batch, &incarnation);
         return;

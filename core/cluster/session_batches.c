@@ -92,7 +92,7 @@ static struct tp__leaf leaf_of(const struct task *task)
     return leaf;
 }
 
-/* At most: a leaf may get rare fields later. */
+/* What its leaf counts for at the coordinator (tp__leaf_counted_size), and no less than what it takes. */
 static uint32_t leaf_bytes(const struct task *task)
 {
     return TP__LEAF_HEADER_LIMIT_BYTES + (is_large(task) ? (uint32_t)sizeof(struct tp__hash) : task->length);

@@ -44,6 +44,11 @@ size_t tp__leaf_size(const struct tp__leaf *leaf)
     return (size_t)(put_header(header, leaf) - header) + body_size(leaf);
 }
 
+size_t tp__leaf_counted_size(const struct tp__leaf *leaf)
+{
+    return TP__LEAF_HEADER_LIMIT_BYTES + body_size(leaf);
+}
+
 uint8_t *tp__leaf_write(uint8_t *to, const struct tp__leaf *leaf)
 {
     to = put_header(to, leaf);

@@ -41,10 +41,13 @@ struct tp__leaf {
 
 /** Bytes that the leaf takes in a batch. */
 size_t tp__leaf_size(const struct tp__leaf *leaf);
+/** What it counts for where tasks are queued: as if no header were longer, for a short one takes memory as well. */
+size_t tp__leaf_counted_size(const struct tp__leaf *leaf);
 /** Writes it; there must be room for tp__leaf_size. Returns the place behind. */
 uint8_t *tp__leaf_write(uint8_t *to, const struct tp__leaf *leaf);
 /** Reads it; `payload` points into what was read. False if malformed: flags that are unknown, a length past
- *  TP__PAYLOAD_LIMIT_BYTES, LARGE where it need not be, sequence or dispatch 0. */
+ *  TP__PAYLOAD_LIMIT_BYTES, LARGE where it need not be, sequence or dispatch 0; or if it is not the layout that
+ *  tp__leaf_write gives that leaf. */
 bool tp__leaf_read(struct tp__reader *reader, struct tp__leaf *leaf);
 
 #endif

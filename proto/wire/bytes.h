@@ -125,7 +125,7 @@ static inline uint64_t tp__get_u64_number(struct tp__reader *reader)
         return *reader->at++;
     return tp__get_long_number(reader);
 }
-/** The same, of 32 bits. */
+/** The same, of 32 bits; but the reader may be at its end also behind one that is past that. */
 static inline uint32_t tp__get_u32_number(struct tp__reader *reader)
 {
     const uint64_t value = tp__get_u64_number(reader);

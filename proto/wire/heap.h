@@ -12,7 +12,7 @@ void tp__heap_keep_freed(void);
 
 /** The same for the program that a user links us into, as far as that is ours to do: frees a block of 16 MiB that was
  *  never touched. glibc then takes blocks of this size for usual, as when the program itself had freed one: it keeps up
- *  to twice as much, unless the user has set either limit (mallopt(3), M_MMAP_THRESHOLD). */
+ *  to twice as much for each of its arenas, unless the user has set either limit (mallopt(3), M_MMAP_THRESHOLD). */
 void tp__heap_expect_large(void);
 
 #endif

@@ -41,7 +41,7 @@ bool tp__record_append(struct tp__buffer *buffer, const struct tp__record *recor
 {
     if (record->size > TP__PART_BYTES)
         return tp__record_append_headed(buffer, record, NULL, 0);
-    if (!tp__buffer_reserve(buffer, TP__RECORD_HEADER_LIMIT_BYTES + record->size))
+    if (!tp__buffer_reserve(buffer, tp__record_size(record))) /* no more: a stream's frame has room for just that */
         return false;
     uint8_t *to = put_header(buffer->bytes + buffer->size, record, record->flags, record->size);
     to = tp__put_bytes(to, record->body, record->size);

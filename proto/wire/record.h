@@ -111,7 +111,8 @@ bool tp__record_append_headed(struct tp__buffer *buffer, const struct tp__record
 
 enum tp__record_next { TP__RECORD_FOUND, TP__RECORD_INCOMPLETE, TP__RECORD_MALFORMED };
 /** Reads the next record and moves the reader behind it. INCOMPLETE: the rest has not come yet (nothing was moved). A
- *  body longer than TP__PART_BYTES, an unknown flag or a nonzero zero is MALFORMED. */
+ *  body longer than TP__PART_BYTES, an unknown flag, a number that is longer than it need be or too large, and an
+ *  operation 0 are MALFORMED, as soon as they are there. */
 enum tp__record_next tp__record_read(struct tp__reader *reader, struct tp__record *record);
 
 /** Puts records that travel in parts together again. Zero it to begin with. It holds at most `limit_bytes` in all. */

@@ -173,6 +173,22 @@ static void a_driver_past_its_queue_limit_is_refused(void **state)
     close_scene(&scene);
 }
 
+/* Each in a batch of its own, with nothing in it. */
+static void tasks_that_are_as_small_as_can_be_count_for_what_they_take(void **state)
+{
+    (void)state;
+    struct scene scene = open_scene();
+    uint64_t most = 0;
+    for (int i = 0; i < 1000000 && end_drop(scene.bad_driver, TASKPOOL__FRAME__BODY_REFUSAL) == 0; i++) {
+        driver_tasks(scene.bad_driver, 1, &(struct batch_options){.payload_bytes = 1});
+        const uint64_t memory = world_counts(scene.world).memory_bytes;
+        most = memory > most ? memory : most;
+    }
+    assert_non_null(strstr(scene.world->last_refused, "TP_E_LIMIT"));
+    assert_in_range(most, 4 << 20, 3 * ((4 << 20) + TP__FRAME_LIMIT_BYTES));
+    close_scene(&scene);
+}
+
 static void a_node_takes_no_more_than_4096_tasks_ahead_whatever_it_says(void **state)
 {
     (void)state;
@@ -197,6 +213,7 @@ int main(void)
         cmocka_unit_test(a_payload_without_a_task_is_refused),
         cmocka_unit_test(promised_payloads_take_no_memory),
         cmocka_unit_test(a_driver_past_its_queue_limit_is_refused),
+        cmocka_unit_test(tasks_that_are_as_small_as_can_be_count_for_what_they_take),
         cmocka_unit_test(a_node_takes_no_more_than_4096_tasks_ahead_whatever_it_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,14 +120,32 @@ static void what_could_be_written_otherwise_is_refused(void **state)
         const char *bytes;
         size_t size;
     } leaves[] = {
-        {"\0\0\0\1\1\0", 6},     /* as it should be */
-        {"\0\0\x80\0\1\1\0", 7}, /* numbers that are not in their shortest form */
+        {"\0\0\0\1\1\0", 6}, /* as it should be */
+        /* numbers that are not in their shortest form, or not whole */
+        {"\0\0\x80\0\1\1\0", 7},
         {"\0\0\0\x81\0\1\0", 7},
-        {"\0\x01\0\1\1\0\0", 7}, /* rare ones that are 0 */
-        {"\0\x10\0\1\1\0\0", 7},
-        {"\0\x20\0\1\1\0\1", 7},                                  /* one that is unknown */
-        {"\0\0\0\1\xff\xff\xff\xff\x1f\0", 10},                   /* past 32 bits */
+        {"\0\0\0\1\1\x80\0", 7},
+        {"\0\0\0\1\1", 5},
+        /* past 32 bits: length, dispatch, task, and behind such a one a long parent; cell, worker, stack, depth */
+        {"\0\0\x80\x80\x80\x80\x10\1\1\0", 10},
+        {"\0\0\0\1\x81\x80\x80\x80\x10\0", 10},
+        {"\0\0\0\1\1\x80\x80\x80\x80\x10", 10},
+        {"\0\1\0\1\1\x80\x80\x80\x80\x10\x80\1", 12},
+        {"\0\2\0\1\1\0\x81\x80\x80\x80\x10", 11},
+        {"\0\4\0\1\1\0\x81\x80\x80\x80\x10", 11},
+        {"\0\x08\0\1\1\0\x81\x80\x80\x80\x10", 11},
+        {"\0\x10\0\1\1\0\x81\x80\x80\x80\x10", 11},
         {"\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\2\1\0", 15}, /* past 64 bits */
+        /* rare ones that are 0 */
+        {"\0\1\0\1\1\0\0", 7},
+        {"\0\2\0\1\1\0\0", 7},
+        {"\0\4\0\1\1\0\0", 7},
+        {"\0\x08\0\1\1\0\0", 7},
+        {"\0\x10\0\1\1\0\0", 7},
+        /* that are unknown */
+        {"\0\x20\0\1\1\0\1", 7},
+        {"\0\x40\0\1\1\0\1", 7},
+        {"\0\x80\0\1\1\0\1", 7},
     };
     for (size_t i = 0; i < sizeof leaves / sizeof *leaves; i++) {
         memcpy(written, leaves[i].bytes, leaves[i].size);

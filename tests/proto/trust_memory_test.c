@@ -148,6 +148,9 @@ static void append(struct pair *pair, uint32_t number, uint32_t size)
         return;
     pair->failed = true;
     assert_int_equal(tp__stream_unacknowledged(pair->a), before);
+    struct tp__sealed sealed;
+    if (before == 0) /* nor is there a frame without a record */
+        assert_false(tp__stream_next(pair->a, &sealed));
     assert_true(tp__stream_append(pair->a, &record));
 }
 
@@ -195,8 +198,8 @@ static bool use_streams(void)
     const struct tp__id name = {{1}};
     struct pair pair = {.a = tp__stream_new(&keys[0], &name, &name), .b = tp__stream_new(&keys[1], &name, &name)};
     if (pair.a && pair.b) {
-        append(&pair, 0, 10);
-        append(&pair, 1, 1000);
+        append(&pair, 0, 1000);
+        append(&pair, 1, 10);
         deliver(&pair);
         append(&pair, 2, sizeof body);
         append(&pair, 3, 1000);

@@ -167,6 +167,7 @@ static void a_number_that_could_be_shorter_or_is_too_large_is_none(void **state)
         {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\2", 10}, /* a bit past 64 */
         {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 10},
         {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\0", 11},
+        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\1", 11},
         {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\1", 12},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -175,6 +176,9 @@ static void a_number_that_could_be_shorter_or_is_too_large_is_none(void **state)
         assert_int_equal(tp__reader_left(&reader), wrong[i].size);
         assert_true(tp__get_u8(&reader) == 0 && tp__get_u32_number(&reader) == 0 && !reader.ok);
     }
+    struct tp__reader reader = tp__reader_of("\x80\x80\x80\x80\x10\x80\1", 7); /* past 32 bits, and a good one */
+    assert_true(tp__get_u32_number(&reader) == 0 && !reader.ok);
+    assert_true(tp__get_u64_number(&reader) == 0 && !reader.ok);
 }
 
 int main(void)

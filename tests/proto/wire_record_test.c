@@ -66,13 +66,14 @@ static void a_header_that_cannot_be_is_malformed_before_its_body_came(void **sta
         const char *bytes;
         size_t size;
     } headers[] = {
-        {"\1\4\0\0\0\0", 6},         /* an unknown flag */
-        {"\1\x80\0\0\0\0", 6},       /* another */
-        {"\1\0\1\x10\x10\0", 6},     /* longer than a part */
-        {"\1\0\0\0\0\1", 6},         /* far longer */
-        {"\1\2\0\0\0\0\7\1\0", 9},   /* numbered 0 */
-        {"\1\0\0\0\0\0\x87\0\1", 9}, /* numbers that are not in their shortest form */
-        {"\1\0\0\0\0\0\7\x81\0", 9}, {"\1\0\0\0\0\0\7\xff\xff\xff\xff\x1f", 12}, /* past 32 bits */
+        {"\1\4\0\0\0\0", 6},                        /* an unknown flag */
+        {"\1\x80\0\0\0\0", 6},                      /* another */
+        {"\1\0\1\x10\x10\0", 6},                    /* longer than a part */
+        {"\1\0\0\0\0\1", 6},                        /* far longer */
+        {"\1\2\0\0\0\0\7\1\0", 9},                  /* numbered 0 */
+        {"\1\0\0\0\0\0\x87\0\1", 9},                /* numbers that are not in their shortest form */
+        {"\1\0\0\0\0\0\7\xff\xff\xff\xff\x1f", 12}, /* past 32 bits */
+        {"\1\2\0\0\0\0\1\1\x81\x80\x80\x80\x10", 13},
     };
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         struct tp__reader reader = tp__reader_of(headers[i].bytes, headers[i].size);
@@ -101,6 +102,24 @@ static void texts_are_read_back_and_checked(void **state)
     assert_null(tp__get_text(&reader, &size));
     assert_int_equal(size, 0);
     tp__buffer_free(&buffer);
+}
+
+static void parts_with_the_longest_headers_have_room(void **state)
+{
+    (void)state;
+    uint8_t *body = pattern(4 * TP__PART_BYTES, 1);
+    const struct tp__record record = {.type = TP__RECORD_REPLY,
+                                      .task = UINT64_MAX,
+                                      .dispatch = UINT32_MAX,
+                                      .operation = UINT32_MAX,
+                                      .body = body,
+                                      .size = 4 * TP__PART_BYTES};
+    struct tp__buffer buffer = {NULL, 0, 0};
+    assert_true(tp__record_append(&buffer, &record));
+    assert_int_equal(buffer.size, 4 * (TP__RECORD_HEADER_LIMIT_BYTES + TP__PART_BYTES));
+    assert_true(buffer.size <= buffer.capacity);
+    tp__buffer_free(&buffer);
+    free(body);
 }
 
 static void a_head_and_a_body_are_one_body(void **state)
@@ -310,6 +329,7 @@ int main(void)
         cmocka_unit_test(a_record_cut_anywhere_is_incomplete_and_moves_nothing),
         cmocka_unit_test(a_header_that_cannot_be_is_malformed_before_its_body_came),
         cmocka_unit_test(texts_are_read_back_and_checked),
+        cmocka_unit_test(parts_with_the_longest_headers_have_room),
         cmocka_unit_test(a_head_and_a_body_are_one_body),
         cmocka_unit_test(a_long_body_survives_its_parts),
         cmocka_unit_test(a_short_record_passes_without_a_copy),

@@ -353,7 +353,7 @@ static void no_more_is_queued_than_the_coordinator_gives_room_for(void **state)
     for (uintptr_t i = 1; i <= 30; i++)
         submit_large(stage, i, 60000);
     stage_run(stage);
-    assert_int_equal(stage->leaf_count, 9); /* of 60,048 bytes each: half of it, and one past that */
+    assert_int_equal(stage->leaf_count, 9); /* of 60,057 bytes each: half of it, and one past that */
     assert_int_equal(tp__session_count(stage->session).waiting, 21);
     stage_place(stage, stage_leaf(stage), node);
     assert_int_equal(stage->leaf_count, 9);

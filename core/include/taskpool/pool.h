@@ -73,7 +73,9 @@ typedef struct tp_map_options {
  *  10 s). A cluster reads the files of $TASKPOOL_KEY and $TASKPOOL_AUTHORIZED_KEYS: TP_E_UNTRUSTED (one that others can
  *  read or write, no key of a coordinator; a coordinator with another key, or one that does not know this key),
  *  TP_E_DECODE (malformed); and the coordinator may refuse, with a status of its own. What only a person can mend, a
- *  host that is not found or a key, is reported after 3 s. The caller owns the handle: tp_pool_close. */
+ *  host that is not found or a key, is reported after 3 s. From then on glibc takes blocks of 16 MiB for usual and
+ *  keeps more of what is freed, unless the program has set mallopt's M_MMAP_THRESHOLD. The caller owns the handle:
+ *  tp_pool_close. */
 tp_pool *tp_pool_open(const char *where) __attribute__((warn_unused_result));
 tp_pool *tp_pool_open_with(const char *where, tp_pool_options options) __attribute__((warn_unused_result));
 
